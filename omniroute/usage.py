@@ -1,0 +1,42 @@
+"""Token usage: one type for every format, with invariants that hold on each path.
+
+`input_tokens` is the whole prompt: uncached + cache_read + cache_write. `output_tokens` is all that
+was generated, `reasoning_tokens` the part of it that is hidden reasoning. All counts are >= 0.
+Vendors disagree on what their fields include; a codec converts into these meanings, nobody else.
+"""
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """Counts of one answer, in tokens."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def uncached_tokens(self) -> int:
+        return self.input_tokens - self.cache_read_tokens - self.cache_write_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def clamped(self) -> "Usage":
+        """The nearest usage that keeps the invariants; upstreams do report impossible numbers."""
+        read = max(0, self.cache_read_tokens)
+        write = max(0, self.cache_write_tokens)
+        output = max(0, self.output_tokens)
+        return Usage(
+            input_tokens=max(self.input_tokens, read + write),
+            cache_read_tokens=read,
+            cache_write_tokens=write,
+            output_tokens=output,
+            reasoning_tokens=min(max(0, self.reasoning_tokens), output),
+        )
+
+
+NO_USAGE = Usage()
