@@ -1,0 +1,54 @@
+"""Edits of a JSON object's own bytes: members found, replaced, removed, added, the rest untouched.
+
+Passthrough changes a few top-level members of a client's request and must not touch the others,
+nor pay for decoding them. `find_members` gives the spans (contract in
+`omniroute._speedups.jsonscan_py`; a compiled twin runs where it is built); the three edits are
+pure functions on them. A span belongs to the very body it was found in: after an edit, scan
+again, or work from the last member to the first when only values are replaced.
+"""
+
+from omniroute._speedups import DuplicateMember, JsonScanError, Member, find_members
+
+__all__ = [
+    "DuplicateMember",
+    "JsonScanError",
+    "Member",
+    "find_members",
+    "insert_member",
+    "remove_member",
+    "replace_value",
+]
+
+
+def replace_value(body: bytes, member: Member, value: bytes) -> bytes:
+    """Return the object with the member's value replaced by `value`, which is JSON."""
+    return b"".join((body[: member.value_start], value, body[member.value_end :]))
+
+
+def remove_member(body: bytes, member: Member) -> bytes:
+    """Return the object without the member and without the comma that set it apart."""
+    return b"".join((body[: member.member_start], body[member.member_end :]))
+
+
+def insert_member(body: bytes, name: bytes, value: bytes) -> bytes:
+    """Return the object with a first member added; `value` is JSON, `name` plain UTF-8 text.
+
+    The caller knows that the object has no member of that name yet (two would mean two things to
+    two parsers). Raises ValueError for a name that would need escaping, JsonScanError when the
+    body does not begin as an object.
+    """
+    if any(byte < 0x20 or byte in b'"\\' for byte in name):
+        raise ValueError(f"a member name that needs escaping: {name!r}")
+    brace = _skip_space(body, 0)
+    if body[brace : brace + 1] != b"{":
+        raise JsonScanError("not a JSON object", brace)
+    inside = brace + 1
+    first = _skip_space(body, inside)
+    separator = b"" if body[first : first + 1] == b"}" else b","
+    return b"".join((body[:inside], b'"', name, b'":', value, separator, body[inside:]))
+
+
+def _skip_space(body: bytes, at: int) -> int:
+    while body[at : at + 1] in (b" ", b"\t", b"\n", b"\r"):
+        at += 1
+    return at
