@@ -1,0 +1,155 @@
+"""The table of built-in providers: its schema holds, and the table holds to it."""
+
+from importlib import resources
+
+import pytest
+
+from omniroute.providers.registry import (
+    FORMATS,
+    QUIRKS,
+    TIERS,
+    ProviderRow,
+    RegistryError,
+    load_registry,
+    parse_registry,
+)
+
+ROWS = load_registry()
+BY_ID = {row.id: row for row in ROWS}
+each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+
+ENTRY = """
+[[providers]]
+id = "acme"
+name = "Acme"
+tier = "apikey"
+format = "openai"
+base_url = "https://api.acme.test/v1"
+auth = "Authorization: Bearer {credential}"
+"""
+
+
+def test_every_chat_provider_of_the_survey_has_a_row() -> None:
+    assert len(ROWS) == 132
+    assert sum(len(row.models) for row in ROWS) == 556
+
+
+def test_no_two_rows_claim_the_same_prefix() -> None:
+    prefixes = [prefix for row in ROWS for prefix in row.prefixes]
+    assert len(set(prefixes)) == len(prefixes)
+
+
+def test_the_prefix_if_belongs_to_iflow_which_serves_its_documented_model() -> None:
+    assert "if" in BY_ID["iflow"].prefixes
+    assert any(model.id == "kimi-k2-thinking" for model in BY_ID["iflow"].models)
+    assert "if" not in BY_ID["qoder"].prefixes
+
+
+@each_row
+def test_row_obeys_the_schema(row: ProviderRow) -> None:
+    assert row.prefixes[0] == row.id
+    assert row.name
+    assert row.tier in TIERS
+    assert row.format in FORMATS
+    assert all(name == name.lower() for name, _ in row.headers)
+    assert bool(row.auth_header) == bool(row.auth_value)
+    if row.auth_header:
+        assert row.auth_value.count("{credential}") == 1
+    else:
+        assert row.tier in ("local", "free")
+
+
+@each_row
+def test_row_is_complete_or_says_what_is_missing(row: ProviderRow) -> None:
+    sentence = row.missing(spoken=FORMATS, has_credential=True)
+    if row.format == "other" or row.needs:
+        assert sentence
+        assert row.name in sentence
+    else:
+        assert sentence == ""
+
+
+def test_the_usual_local_and_remote_roots_are_roots_not_endpoints() -> None:
+    for row in ROWS:
+        assert not row.base_url.endswith(("/chat/completions", "/messages", "/responses"))
+        if row.format == "claude":
+            assert not row.base_url.endswith("/v1")
+
+
+def test_no_quirk_is_declared_in_vain() -> None:
+    assert {quirk for row in ROWS for quirk in row.quirks} == set(QUIRKS)
+
+
+def test_no_secret_stands_in_the_table() -> None:
+    text = resources.files("omniroute.providers").joinpath("registry.toml").read_text("utf-8")
+    for telltale in ("client_secret", "sk-", "AIza", "GOCSPX", "password"):
+        assert telltale not in text
+
+
+def test_missing_speaks_of_the_first_obstacle() -> None:
+    azure, codex, local = BY_ID["azure-openai"], BY_ID["codex"], BY_ID["lm-studio"]
+    spoken = ("openai",)
+    assert "base_url" in azure.missing(spoken=spoken, has_credential=True)
+    root = "https://mine.openai.azure.com/openai/v1"
+    assert azure.missing(spoken=spoken, base_url=root, has_credential=True) == ""
+    assert "api_key" in azure.missing(spoken=spoken, base_url=root, has_credential=False)
+    assert "openai-responses" in codex.missing(spoken=spoken, has_credential=True)
+    assert "sign-in" in codex.missing(spoken=FORMATS, has_credential=False)
+    assert local.missing(spoken=spoken, has_credential=False) == ""
+
+
+def test_a_row_inherits_its_context_and_its_models_get_a_name() -> None:
+    (row,) = parse_registry(
+        ENTRY + 'context_tokens = 8\nmodels = [{ id = "a" }, { id = "b", context_tokens = 9 }]\n'
+    )
+    assert [(m.id, m.name, m.context_tokens) for m in row.models] == [("a", "a", 8), ("b", "b", 9)]
+
+
+def test_header_sets_are_merged_under_lower_case_names() -> None:
+    table = '[header_sets.common]\nX-One = "1"\n' + ENTRY
+    (row,) = parse_registry(table + 'header_sets = ["common"]\n[providers.headers]\nX-Two = "2"\n')
+    assert row.headers == (("x-one", "1"), ("x-two", "2"))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ('tier = "rich"', "unknown tier"),
+        ('format = "smoke"', "unknown format"),
+        ('base_url = "https://api.acme.test/v1/"', "ends in a slash"),
+        ('base_url = "https://api.acme.test/v1?x=1"', "not the root"),
+        ('base_url = "https://{name}.acme.test/v1"', "needs and a base_url"),
+        ('auth = "Bearer {credential}"', "neither 'none' nor"),
+        ('auth = "Authorization: Bearer sk-1"', "neither 'none' nor"),
+        ('id = "Acme!"', "not an id"),
+        ('colour = "red"', "colour"),
+        ('quirks = ["loud"]', "unknown quirk"),
+        ('sign_in = "magic"', "unknown sign_in"),
+        ('path = "/{tenant}/chat"', "only {model} and {method}"),
+        ('header_sets = ["none-such"]', "unknown header set"),
+        ('models = [{ id = "a" }, { id = "a" }]', "listed twice"),
+        ('models = [{ id = "a", format = "smoke" }]', "unknown format of"),
+        ('prefixes = ["acme"]', "named twice"),
+        ('headers = { Authorization = "x" }', "the gateway decides"),
+        ('headers = { X-A = "1", x-a = "2" }', "given twice"),
+        ('headers = { X-A = "a\\nb" }', "not plain text"),
+    ],
+)
+def test_a_wrong_entry_is_refused_with_its_reason(change: str, complaint: str) -> None:
+    key = change.split(" =")[0]
+    kept = [line for line in ENTRY.splitlines() if not line.startswith(f"{key} =")]
+    with pytest.raises(RegistryError, match=complaint.replace("{", r"\{").replace("}", r"\}")):
+        parse_registry("\n".join([*kept, change]))
+
+
+def test_two_rows_of_one_id_or_prefix_are_refused() -> None:
+    with pytest.raises(RegistryError, match="the id is taken"):
+        parse_registry(ENTRY + ENTRY)
+    other = ENTRY.replace('id = "acme"', 'id = "other"\nprefixes = ["acme"]')
+    with pytest.raises(RegistryError, match="belongs to 'acme'"):
+        parse_registry(ENTRY + other)
+
+
+def test_a_damaged_file_is_refused() -> None:
+    with pytest.raises(RegistryError, match=r"registry\.toml"):
+        parse_registry("[[providers]")
