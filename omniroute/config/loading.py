@@ -1,0 +1,277 @@
+"""From sources to `Settings`: command line over environment over file over default.
+
+Contract: `load` reads, merges, resolves `env:`/`file:` strings, converts and checks everything,
+and either returns settings that hold or raises one `ConfigError` with all that is wrong. It
+changes nothing and keeps nothing, so a reload is another call.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+import msgspec
+
+from omniroute import __version__
+from omniroute.config.errors import ConfigError
+from omniroute.config.rules import check_rules
+from omniroute.config.schema import (
+    Origin,
+    Section,
+    Setting,
+    Settings,
+    expected,
+    is_file,
+    is_secret,
+    sections,
+    unwrap,
+)
+from omniroute.config.sources import (
+    CONFIG_FILE_NAMES,
+    DATA_DIR_NAMES,
+    Unresolved,
+    environment_names,
+    read_variable,
+    resolve,
+    with_dotenv,
+)
+
+KeyPath = tuple[str | int, ...]
+
+CONFIG_FILE_NAME: Final = "omniroute.toml"
+_WORDS_FOR_BOOL: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+def find_data_dir(option: str | None, env: Mapping[str, str], working_dir: Path) -> Path:
+    """The data directory: the option, else the environment, else `~/.omniroute`. Absolute."""
+    found = read_variable(with_dotenv(env, (working_dir / ".env",)), DATA_DIR_NAMES)
+    chosen = option or (found[1] if found else "~/.omniroute")
+    return working_dir / Path(chosen).expanduser()
+
+
+def find_config_file(
+    option: str | None, env: Mapping[str, str], data_dir: Path, working_dir: Path
+) -> Path | None:
+    """The file: the option, else OMNIROUTE_CONFIG, else the working dir's, else the data dir's.
+
+    None when nobody names one and neither directory has one. A named file that does not exist is
+    returned all the same; `load` says so.
+    """
+    found = read_variable(
+        with_dotenv(env, (data_dir / ".env", working_dir / ".env")), CONFIG_FILE_NAMES
+    )
+    chosen = option or (found[1] if found else None)
+    if chosen:
+        return working_dir / Path(chosen).expanduser()
+    for directory in (working_dir, data_dir):
+        if (directory / CONFIG_FILE_NAME).is_file():
+            return directory / CONFIG_FILE_NAME
+    return None
+
+
+def load(
+    cli: Mapping[str, object],
+    env: Mapping[str, str],
+    config_file: Path | None,
+    data_dir: Path,
+    *,
+    working_dir: Path | None = None,
+) -> Settings:
+    """The settings in force.
+
+    `cli` maps dotted keys to values, as in `{"server.port": 8080}`. `env` is the real environment;
+    `.env` of `data_dir` and of `working_dir` (default: the current one) complete it. Raises
+    ConfigError.
+    """
+    here = Path.cwd() if working_dir is None else working_dir
+    environment = with_dotenv(env, (data_dir / ".env", here / ".env"))
+    document, lines = ({}, {}) if config_file is None else _read_file(config_file)
+    places: dict[KeyPath, str] = {}
+    tables = tuple(sections())
+    problems = _overlay_environment(document, places, environment, tables)
+    for dotted_key, value in cli.items():
+        section, _, key = dotted_key.partition(".")
+        document.setdefault(section, {})[key] = value
+        places[section, key] = f"option --{key.removesuffix('_s').replace('_', '-')}"
+    origin = Origin(str(config_file or ""), lines, places)
+    builder = _Builder(origin, environment, here if config_file is None else config_file.parent)
+    settings = builder.settings(document, tables)
+    problems += builder.problems
+    if not problems:
+        problems = list(check_rules(settings))
+    if problems:
+        raise ConfigError.together(problems)
+    return settings
+
+
+def _read_file(file: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    import tomllib
+
+    from omniroute.config.toml_lines import key_lines
+
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise ConfigError(message, file=str(file)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not UTF-8 text", file=str(file)) from error
+    try:
+        return tomllib.loads(text), key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        line = int(where[1]) if where else len(text.splitlines())
+        message = re.sub(r" \(at .*\)$", "", str(error))
+        raise ConfigError(f"is not valid TOML: {message}", file=str(file), line=line) from error
+
+
+def _overlay_environment(
+    document: dict[str, Any],
+    places: dict[KeyPath, str],
+    environment: Mapping[str, str],
+    tables: tuple[Section, ...],
+) -> list[ConfigError]:
+    """Lay variables over the document; report OMNIROUTE_<SECTION>_… names that mean no key."""
+    known: set[str] = set()
+    for table in tables:
+        if table.repeated:
+            continue
+        for field in msgspec.structs.fields(table.struct):
+            names = environment_names(table.name, field.name)
+            known.update(names)
+            found = read_variable(environment, names)
+            section = document.setdefault(table.name, {})
+            if found is None or not isinstance(section, dict):
+                continue
+            name, value = found
+            is_list = get_origin(unwrap(field.type)[0]) is tuple
+            section[field.name] = (
+                [item.strip() for item in value.split(",") if item.strip()] if is_list else value
+            )
+            places[table.name, field.name] = f"environment variable {name}"
+    prefixes = tuple(f"OMNIROUTE_{table.name}_".upper() for table in tables if not table.repeated)
+    return [
+        ConfigError(
+            "means no setting",
+            file=f"environment variable {name}",
+            hint=_suggestion(name, sorted(known), "the names stand in docs/reference/config.md"),
+        )
+        for name in environment
+        if name.startswith(prefixes) and name not in known
+    ]
+
+
+class _Builder:
+    """Builds the structs key by key, so that every problem is found and has its own place."""
+
+    def __init__(self, origin: Origin, environment: Mapping[str, str], base_dir: Path) -> None:
+        self.origin = origin
+        self.environment = environment
+        self.base_dir = base_dir
+        self.problems: list[ConfigError] = []
+
+    def settings(self, document: dict[str, Any], tables: tuple[Section, ...]) -> Settings:
+        names = [table.name for table in tables]
+        self._refuse_unknown(document, names, ())
+        values: dict[str, Any] = {}
+        for table in tables:
+            if table.name not in document:
+                continue
+            data = document[table.name]
+            if not table.repeated:
+                values[table.name] = self._table(table.struct, data, (table.name,))
+            elif isinstance(data, list):
+                values[table.name] = tuple(
+                    self._table(table.struct, item, (table.name, index))
+                    for index, item in enumerate(data)
+                )
+            else:
+                self._problem((table.name,), "must be a list", f"write [[{table.name}]]")
+        if self.problems:
+            return Settings(origin=self.origin)
+        return Settings(origin=self.origin, **values)
+
+    def _table(self, struct: type[Setting], data: object, path: KeyPath) -> Setting | None:
+        if not isinstance(data, dict):
+            shape = f"[[{path[0]}]]" if len(path) > 1 else f"[{path[0]}]"
+            self._problem(path, "must be a table", f"write {shape} and its keys below")
+            return None
+        fields = {field.name: field for field in msgspec.structs.fields(struct)}
+        self._refuse_unknown(data, list(fields), path)
+        values: dict[str, Any] = {}
+        for name, field in fields.items():
+            if name in data:
+                values[name] = self._value(field.type, data[name], (*path, name))
+            elif field.required:
+                self._problem((*path, name), "is missing", f"it must be {expected(field.type)}")
+        return None if self.problems else struct(**values)
+
+    def _value(self, annotation: Any, raw: object, path: KeyPath) -> Any:
+        try:
+            value, is_text = self._resolved(raw, from_text=path in self.origin.places)
+        except Unresolved as error:
+            self._problem(path, error.message, error.hint)
+            return None
+        if is_file(annotation) and isinstance(value, str):
+            return str(self.base_dir / Path(value).expanduser())
+        bare = unwrap(annotation)[0]
+        if is_text and bare is bool and isinstance(value, str):
+            value = _WORDS_FOR_BOOL.get(value.lower(), value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        strict = not (is_text or (number and bare is float))
+        try:
+            return msgspec.convert(value, annotation, strict=strict)
+        except msgspec.ValidationError as error:
+            self._problem(path, *_explain(annotation, value, str(error)))
+            return None
+
+    def _resolved(self, raw: object, *, from_text: bool) -> tuple[object, bool]:
+        """`raw` with its `env:`/`file:` strings replaced, and whether it came as text."""
+        if isinstance(raw, str):
+            value = resolve(raw, self.environment, self.base_dir)
+            return value, from_text or value is not raw
+        if isinstance(raw, list):
+            return [self._resolved(item, from_text=False)[0] for item in raw], False
+        if isinstance(raw, dict):
+            pairs = {key: self._resolved(item, from_text=False)[0] for key, item in raw.items()}
+            return pairs, False
+        return raw, False
+
+    def _refuse_unknown(self, data: Mapping[str, Any], known: list[str], path: KeyPath) -> None:
+        for key in data:
+            if key not in known:
+                fallback = f"known here: {', '.join(known)}"
+                self._problem(
+                    (*path, key),
+                    f"is a key that this version ({__version__}) does not know",
+                    _suggestion(key, known, fallback),
+                )
+
+    def _problem(self, path: KeyPath, message: str, hint: str) -> None:
+        self.problems.append(self.origin.problem(path, message, hint))
+
+
+def _explain(annotation: Any, value: object, error: str) -> tuple[str, str]:
+    """(what is wrong, what would be right), without the value where that is a secret."""
+    bare, meta = unwrap(annotation)
+    if meta.pattern is not None and isinstance(value, str):
+        return f"{value!r} is not allowed here", (meta.description or "")
+    simple = isinstance(value, str | int | float) and not is_secret(annotation)
+    wrong = f"{value!r} is not {expected(annotation)}" if simple else "has the wrong type"
+    if simple and value == "":
+        wrong = "must not be empty"
+    choices = [option for option in get_args(bare) if isinstance(option, str)]
+    for option in get_args(bare):
+        choices += [choice for choice in get_args(option) if isinstance(choice, str)]
+    if choices and isinstance(value, str):
+        return wrong, _suggestion(value, choices, "")
+    where = re.search(r" - at `\$\[(\d+)\]`$", error)
+    hint = f"item {where[1]} is something else" if where else ""
+    return wrong, (hint if simple else f"it must be {expected(annotation)}")
+
+
+def _suggestion(name: str, known: list[str], fallback: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else fallback
