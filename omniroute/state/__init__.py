@@ -1,0 +1,5 @@
+"""Shared memory of the processes: configuration snapshot, usage counters, outbox of records.
+
+`interface` says what the other rooms may rely on; `lmdb_state` is what runs, `memory_state` what
+tests of the data plane use. Only `lmdb_state` imports lmdb.
+"""

@@ -1,0 +1,508 @@
+"""The shared state in LMDB: one memory-mapped file, used by control and every worker.
+
+The rules, and why:
+
+* Every write is one short transaction, inline: begin, work, commit. The write lock of LMDB stops
+  all processes, so work on many entries is cut into transactions of `_CUT` of them (far below a
+  millisecond each).
+* No sync at commit: the death of a process loses nothing, as the kernel keeps the pages; the loss
+  of power loses what came after the last `sync()`, which control calls every second. Since LMDB
+  gives no order of writes then, a file that a crash of the machine has left is verified before it
+  is used (`lmdb.verify`, which reads it without mapping it).
+* The file is mapped writable (3 times faster) only with all its blocks allocated; otherwise a full
+  disk were a bus error. Where that fails, LMDB writes by system calls, and `warnings` says so.
+* The outbox may fill `_OUTBOX_SHARE` of the map. What is beyond is dropped and counted; the rest is
+  kept for counters. Should even that not do (a stuck reader, a full disk), counters wait in memory,
+  and go in with the next transaction that succeeds.
+* A state is made complete under another name and then renamed, so nobody ever sees half of one.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import lmdb
+
+from omniroute.record import Record
+from omniroute.state import files, layout
+from omniroute.state.interface import (
+    StateDamaged,
+    StateError,
+    StateMissing,
+    StateStats,
+    UsageRow,
+    UsageTotals,
+)
+
+if TYPE_CHECKING:
+    from lmdb import Transaction, _Database
+
+    _Txn: TypeAlias = Transaction[bytes]
+
+SCHEMA_VERSION = 1
+MAP_BYTES_MIN = 1 << 20
+MAX_READERS = 512
+_MAX_DBS = 32  # the issues to come add theirs
+_DATABASES = (b"meta", b"snapshot", b"outbox", b"usage", b"drops")
+_CUT = 256
+_OUTBOX_SHARE = 0.6
+_OUTBOX_LOOK_EVERY = 64  # settles; looking costs a quarter of one
+_VERIFY_ALWAYS_BYTES = 8 << 20  # up to here a full check takes some 40 ms at most
+
+_SCHEMA = b"schema"
+_REBUILT = b"rebuilt"
+_VERSION = b"snapshot_version"
+_SNAPSHOT = b"current"
+
+
+def open_state(
+    directory: Path,
+    *,
+    map_bytes: int,
+    create: bool,
+    repair: bool = False,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> "LmdbState":
+    """Opens the state in `directory`, whose parent exists.
+
+    `create` (control): makes it where it is missing; such a state has `needs_rebuild`. Whoever
+    opens it while nobody else does gives it the size `map_bytes`; others follow those inside.
+    `repair` (control, at its start): what is broken is moved aside as `<name>.damaged-<time>`, told
+    in `warnings`, and a new one is made. A large map is slow to allocate on some file systems.
+
+    Raises `StateMissing` (try again), `StateDamaged` (what, and how to recover) or `StateError`.
+    """
+    if map_bytes < MAP_BYTES_MIN:
+        raise StateError(f"the shared state needs a map of at least {MAP_BYTES_MIN} bytes")
+    warnings: list[str] = []
+    with files.hold_gate(directory) as gate:
+        try:
+            return _open_present(directory, map_bytes, gate, warnings, clock_ns)
+        except StateMissing:
+            if not create:
+                raise
+        except StateDamaged as error:
+            if not (create and repair):
+                raise StateDamaged(f"{error}. {_recovery(directory)}") from error
+            kept = files.move_aside(directory)
+            warnings.append(
+                f"the shared state was damaged ({error}); it was moved to {kept} and a new one is "
+                "made, with counters from the history. Log records not yet in the history stay "
+                "in the old file."
+            )
+        _create(directory, map_bytes)
+        return _open_present(directory, map_bytes, gate, warnings, clock_ns)
+
+
+def _recovery(directory: Path) -> str:
+    return (
+        f"Stop OmniRoute, move {directory} away and start again: counters are rebuilt from the "
+        "history; log records not yet in the history are in that directory only"
+    )
+
+
+def _open_present(
+    directory: Path,
+    map_bytes: int,
+    gate: files.Gate,
+    warnings: list[str],
+    clock_ns: Callable[[], int],
+) -> "LmdbState":
+    if not directory.exists():
+        raise StateMissing(f"there is no shared state in {directory} yet")
+    if not files.data_file(directory).exists():
+        raise StateDamaged(f"{files.data_file(directory)} is missing")
+    header_bytes, used_bytes = files.read_extent(directory)
+    try:
+        use = files.UseLock(directory)
+    except OSError as error:
+        raise StateError(f"cannot open {directory}: {error.strerror}") from error
+    try:
+        inside = gate.read()
+        if use.alone or inside is None:
+            boot = files.boot_id()
+            torn = inside is not None and (inside.boot != boot or not boot)
+            if use.alone and (torn or used_bytes <= _VERIFY_ALWAYS_BYTES):
+                _verify(directory)
+            if use.alone:
+                map_bytes = max(map_bytes, used_bytes)
+                hindrance = files.allocate(directory, map_bytes)
+            else:
+                map_bytes = header_bytes
+                hindrance = files.hindrance(directory, map_bytes)
+            if hindrance:
+                warnings.append(
+                    f"the shared state could not be allocated in advance ({hindrance}); it works, "
+                    "but each write takes about three times as long"
+                )
+            inside = files.Mapping(boot, map_bytes, writemap=not hindrance)
+            gate.write(inside)
+        use.share()
+        environment = _open_environment(directory, inside.map_bytes, inside.writemap)
+        try:
+            databases = _open_databases(environment, directory)
+        except BaseException:
+            environment.close()
+            raise
+    except BaseException:
+        use.release()
+        raise
+    return LmdbState(directory, environment, databases, inside, use, tuple(warnings), clock_ns)
+
+
+def _verify(directory: Path) -> None:
+    from lmdb import verify  # only needed here, at the start of the first process
+
+    try:
+        problems: list[str] = verify.verify(str(directory))  # type: ignore[no-untyped-call]
+    except verify.VerifyError as error:
+        problems = [str(error)]
+    if problems:
+        raise StateDamaged(
+            f"{files.data_file(directory)} has {len(problems)} broken places, first: {problems[0]}"
+        )
+
+
+def _open_environment(directory: Path, map_bytes: int, writemap: bool) -> lmdb.Environment:
+    try:
+        return lmdb.open(
+            str(directory),
+            map_size=map_bytes,
+            mode=0o600,
+            create=False,
+            sync=False,
+            metasync=False,
+            writemap=writemap,
+            max_readers=MAX_READERS,
+            max_dbs=_MAX_DBS,
+            max_spare_txns=2,
+        )
+    except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError) as error:
+        raise StateDamaged(f"{files.data_file(directory)}: {error}") from error
+    except lmdb.Error as error:
+        raise StateError(f"cannot open the shared state in {directory}: {error}") from error
+
+
+def _open_databases(environment: lmdb.Environment, directory: Path) -> "dict[bytes, _Database]":
+    try:
+        databases = {name: environment.open_db(name, create=False) for name in _DATABASES}
+        with environment.begin(databases[b"meta"]) as txn:
+            schema = txn.get(_SCHEMA)
+    except lmdb.NotFoundError as error:
+        raise StateDamaged(f"{directory} is an LMDB of something else") from error
+    except lmdb.Error as error:
+        raise StateDamaged(f"{directory}: {error}") from error
+    if schema is None:
+        raise StateDamaged(f"{directory} is an LMDB of something else")
+    version = int.from_bytes(schema, "big")
+    if version != SCHEMA_VERSION:
+        raise StateError(
+            f"the shared state in {directory} is of version {version}, this OmniRoute knows "
+            f"{SCHEMA_VERSION}. Start the OmniRoute that made it once, so that it saves its "
+            f"records, or move {directory} away"
+        )
+    return databases
+
+
+def _create(directory: Path, map_bytes: int) -> None:
+    new = directory.with_name(f"{directory.name}.new")
+    try:
+        if new.exists():  # a creator that was killed
+            shutil.rmtree(new)
+        new.mkdir(mode=0o700)
+        environment = lmdb.open(
+            str(new), map_size=map_bytes, mode=0o600, max_dbs=_MAX_DBS, max_readers=MAX_READERS
+        )
+        try:
+            with environment.begin(write=True) as txn:
+                databases = {name: environment.open_db(name, txn=txn) for name in _DATABASES}
+                txn.put(_SCHEMA, SCHEMA_VERSION.to_bytes(2, "big"), db=databases[b"meta"])
+        finally:
+            environment.close()
+        new.rename(directory)
+    except (lmdb.Error, OSError) as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise StateError(f"cannot create the shared state in {directory}: {error}") from error
+
+
+class LmdbState:
+    """A `State` (see `interface`), opened by `open_state`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environment: lmdb.Environment,
+        databases: "dict[bytes, _Database]",
+        mapping: files.Mapping,
+        use: files.UseLock,
+        warnings: tuple[str, ...],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._directory = directory
+        self._environment = environment
+        self._meta = databases[b"meta"]
+        self._snapshot = databases[b"snapshot"]
+        self._outbox = databases[b"outbox"]
+        self._usage = databases[b"usage"]
+        self._drops = databases[b"drops"]
+        self._mapping = mapping
+        self._use = use
+        self._warnings = warnings
+        self._keys = layout.OutboxKeys(clock_ns)
+        self._file_id = _file_id(directory)
+        self._outbox_limit_bytes = int(mapping.map_bytes * _OUTBOX_SHARE)
+        self._outbox_open = True
+        self._look_in = 0
+        self._owed_counts: dict[bytes, UsageTotals] = {}
+        self._owed_drops: dict[str, int] = {}
+        self._closed = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self._warnings
+
+    # --- snapshot ---
+
+    @property
+    def needs_rebuild(self) -> bool:
+        with self._environment.begin(self._meta) as txn:
+            return txn.get(_REBUILT) is None
+
+    def snapshot_version(self) -> int:
+        with self._environment.begin(self._meta) as txn:
+            return int.from_bytes(txn.get(_VERSION, b""), "big")
+
+    def read_snapshot(self) -> bytes | None:
+        with self._environment.begin(self._snapshot) as txn:
+            return txn.get(_SNAPSHOT)
+
+    def publish_snapshot(self, blob: bytes) -> int:
+        with self._writing("publish the snapshot") as txn:
+            if txn.get(_REBUILT, db=self._meta) is None:
+                raise StateError(
+                    "the usage counters have not been rebuilt yet: call rebuild() first"
+                )
+            version = int.from_bytes(txn.get(_VERSION, b"", db=self._meta), "big") + 1
+            txn.put(_SNAPSHOT, blob, db=self._snapshot)
+            txn.put(_VERSION, version.to_bytes(8, "big"), db=self._meta)
+        return version
+
+    # --- records and counters ---
+
+    def settle(self, record: Record) -> bool:
+        blob = layout.encode_record(record)
+        usage_key = layout.record_usage_key(record)
+        counts = layout.record_counts(record)
+        usage = self._usage
+        try:
+            with self._environment.begin(write=True) as txn:
+                self._look_in -= 1
+                if self._look_in < 0:
+                    self._look_at_outbox(txn)
+                if kept := self._outbox_open:
+                    while not txn.put(self._keys.next(), blob, True, False, db=self._outbox):
+                        """Another process made this very key; the next one is free."""
+                else:
+                    self._add_drops(txn, "map_full", 1)
+                stored = txn.get(usage_key, db=usage)
+                txn.put(usage_key, layout.add_counts(stored, counts), db=usage)
+                if self._owed_counts or self._owed_drops:
+                    self._pay(txn)
+        except (lmdb.MapFullError, lmdb.DiskError) as error:
+            self._look_in = 0
+            self._owe(usage_key, counts, "disk_full" if _is_disk(error) else "map_full")
+            return False
+        except lmdb.Error as error:
+            raise StateError(f"cannot settle a request in the shared state: {error}") from error
+        self._owed_counts.clear()
+        self._owed_drops.clear()
+        return kept
+
+    def _look_at_outbox(self, txn: "_Txn") -> None:
+        self._outbox_open = _bytes_of(txn, self._outbox) < self._outbox_limit_bytes
+        # Closed: look each time, since the drain makes room at any moment.
+        self._look_in = _OUTBOX_LOOK_EVERY if self._outbox_open else 0
+
+    def _owe(self, usage_key: bytes, counts: UsageTotals, reason: str) -> None:
+        owed = self._owed_counts.get(usage_key, UsageTotals())
+        self._owed_counts[usage_key] = UsageTotals(*map(int.__add__, owed, counts))
+        self._owed_drops[reason] = self._owed_drops.get(reason, 0) + 1
+        self._try_to_pay()
+
+    def _try_to_pay(self) -> None:
+        """Counters alone need less room than counters and a record."""
+        try:
+            with self._environment.begin(write=True) as txn:
+                self._pay(txn)
+        except (lmdb.MapFullError, lmdb.DiskError):
+            return  # stays owed, and is told by stats()
+        except lmdb.Error as error:
+            raise StateError(f"cannot count a request in the shared state: {error}") from error
+        self._owed_counts.clear()
+        self._owed_drops.clear()
+
+    def _pay(self, txn: "_Txn") -> None:
+        for usage_key, counts in self._owed_counts.items():
+            stored = txn.get(usage_key, db=self._usage)
+            txn.put(usage_key, layout.add_counts(stored, counts), db=self._usage)
+        for reason, records in self._owed_drops.items():
+            self._add_drops(txn, reason, records)
+
+    def _add_drops(self, txn: "_Txn", reason: str, records: int) -> None:
+        key = reason.encode()
+        count = int.from_bytes(txn.get(key, b"", db=self._drops), "big") + records
+        txn.put(key, count.to_bytes(8, "big"), db=self._drops)
+
+    def count_drop(self, reason: str, records: int = 1) -> None:
+        with self._writing("count lost records") as txn:
+            self._add_drops(txn, reason, records)
+
+    def drain(self, limit: int) -> list[tuple[bytes, bytes]]:
+        with self._reading("read the outbox") as txn:
+            return list(islice(txn.cursor(self._outbox), limit))
+
+    def forget(self, keys: Sequence[bytes]) -> int:
+        forgotten = 0
+        for start in range(0, len(keys), _CUT):
+            with self._writing("remove records from the outbox") as txn:
+                for key in keys[start : start + _CUT]:
+                    forgotten += txn.delete(key, db=self._outbox)
+        return forgotten
+
+    def usage(self, key_id: str, day: int) -> UsageTotals:
+        key = layout.usage_key(key_id, day)
+        with self._reading("read a counter") as txn:
+            stored = txn.get(key, db=self._usage)
+        counts = UsageTotals() if stored is None else layout.unpack_counts(stored)
+        if owed := self._owed_counts.get(key):
+            counts = UsageTotals(*map(int.__add__, counts, owed))
+        return counts
+
+    def all_usage(self) -> dict[tuple[str, int], UsageTotals]:
+        with self._reading("read the counters") as txn:
+            return {
+                layout.split_usage_key(key): layout.unpack_counts(stored)
+                for key, stored in txn.cursor(self._usage)
+            }
+
+    def forget_usage(self, before_day: int) -> int:
+        end = layout.usage_key("", before_day)
+        forgotten = 0
+        while True:
+            with self._writing("remove old counters") as txn:
+                cursor = txn.cursor(self._usage).iternext(keys=True, values=False)
+                old = [key for key in islice(cursor, _CUT) if key < end]
+                for key in old:
+                    forgotten += txn.delete(key, db=self._usage)
+            if len(old) < _CUT:
+                return forgotten
+
+    def rebuild(self, totals: Iterable[UsageRow]) -> None:
+        with self._writing("empty the counters") as txn:
+            txn.delete(_REBUILT, db=self._meta)
+            txn.drop(self._usage, delete=False)
+        rows = iter(totals)
+        while batch := list(islice(rows, _CUT)):
+            with self._writing("rebuild the counters") as txn:
+                for key_id, day, counts in batch:
+                    key = layout.usage_key(key_id, day)
+                    txn.put(key, layout.pack_counts(counts), db=self._usage)
+        with self._writing("finish the rebuild") as txn:
+            txn.put(_REBUILT, b"1", db=self._meta)
+
+    # --- upkeep ---
+
+    def sync(self) -> None:
+        try:
+            self._environment.sync(True)
+        except lmdb.Error as error:
+            raise StateError(f"cannot save the shared state to disk: {error}") from error
+
+    def reader_check(self) -> int:
+        return self._environment.reader_check()
+
+    def in_place(self) -> bool:
+        try:
+            return _file_id(self._directory) == self._file_id
+        except OSError:
+            return False
+
+    def stats(self) -> StateStats:
+        with self._reading("read its figures") as txn:
+            outbox_bytes = _bytes_of(txn, self._outbox)
+            others = (None, self._meta, self._snapshot, self._usage, self._drops)
+            dropped = {
+                key.decode(): int.from_bytes(count, "big") for key, count in txn.cursor(self._drops)
+            }
+            records = txn.stat(self._outbox)["entries"]
+            used_bytes = outbox_bytes + sum(_bytes_of(txn, database) for database in others)
+            version = int.from_bytes(txn.get(_VERSION, b"", db=self._meta), "big")
+        for reason, owed in self._owed_drops.items():
+            dropped[reason] = dropped.get(reason, 0) + owed
+        return StateStats(
+            map_bytes=self._mapping.map_bytes,
+            used_bytes=used_bytes,
+            outbox_records=records,
+            outbox_bytes=outbox_bytes,
+            outbox_limit_bytes=self._outbox_limit_bytes,
+            dropped=dropped,
+            owed=len(self._owed_counts),
+            snapshot_version=version,
+            readers=self._environment.info()["num_readers"],
+            preallocated=self._mapping.writemap,
+        )
+
+    def close(self) -> None:
+        """Pays what is owed, saves to disk when nobody else is left, and lets go. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._owed_counts or self._owed_drops:
+                self._try_to_pay()
+            if self.in_place():  # else a gate of this name is that of another state
+                with files.hold_gate(self._directory) as gate:
+                    if self._use.last():
+                        self.sync()
+                        gate.write(None)
+                    self._environment.close()
+                    self._use.release()
+        finally:
+            self._environment.close()
+            self._use.release()
+
+    @contextlib.contextmanager
+    def _writing(self, what: str) -> Iterator["_Txn"]:
+        try:
+            with self._environment.begin(write=True) as txn:
+                yield txn
+        except lmdb.Error as error:
+            raise StateError(f"the shared state cannot {what}: {error}") from error
+
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator["_Txn"]:
+        try:
+            with self._environment.begin() as txn:
+                yield txn
+        except lmdb.Error as error:
+            raise StateError(f"the shared state cannot {what}: {error}") from error
+
+
+def _file_id(directory: Path) -> tuple[int, int]:
+    stat = os.stat(files.data_file(directory))
+    return stat.st_dev, stat.st_ino
+
+
+def _is_disk(error: lmdb.Error) -> bool:
+    return isinstance(error, lmdb.DiskError)
+
+
+def _bytes_of(txn: "_Txn", database: "_Database | None") -> int:
+    figures = txn.stat(database) if database is not None else txn.stat()
+    pages = figures["branch_pages"] + figures["leaf_pages"] + figures["overflow_pages"]
+    return pages * figures["psize"]
