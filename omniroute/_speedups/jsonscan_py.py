@@ -41,8 +41,10 @@ def find_members(body: bytes, names: tuple[bytes, ...]) -> dict[bytes, Member]:
     Names are given in UTF-8, unescaped. Raises DuplicateMember when one of them appears twice,
     JsonScanError when the body is not an object or is broken where the scanner looks.
     """
-    if not isinstance(body, bytes):
+    if type(body) is not bytes:
         raise TypeError(f"find_members() takes bytes, not {type(body).__name__}")
+    if type(names) is not tuple or any(type(name) is not bytes for name in names):
+        raise TypeError("names are a tuple of bytes")
     found: dict[bytes, Member] = {}
     size = len(body)
     at = _skip_space(body, 0)

@@ -11,7 +11,7 @@ Contract (WHATWG HTML, section 9.2.6, on bytes):
    `max_event_bytes` plus one chunk.
 """
 
-from typing import Final
+from typing import Final, final
 
 from omniroute._speedups.contract import SseTooLong
 
@@ -19,6 +19,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _CR: Final = 0x0D
 
 
+@final
 class SseReader:
     """Splits one stream into raw events.
 
@@ -49,7 +50,7 @@ class SseReader:
         Raises SseTooLong when an event, complete or not, exceeds `max_event_bytes`, and from
         then on always: the stream cannot be followed any further.
         """
-        if not isinstance(chunk, bytes):
+        if type(chunk) is not bytes:
             raise TypeError(f"feed() takes bytes, not {type(chunk).__name__}")
         if self._failed:
             raise SseTooLong(self.max_event_bytes, [])

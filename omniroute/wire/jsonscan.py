@@ -7,6 +7,8 @@ pure functions on them. A span belongs to the very body it was found in: after a
 again, or work from the last member to the first when only values are replaced.
 """
 
+import re
+
 from omniroute._speedups import DuplicateMember, JsonScanError, Member, find_members
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "remove_member",
     "replace_value",
 ]
+
+_OPENING = re.compile(rb"[ \t\n\r]*(?P<brace>\{)[ \t\n\r]*")
 
 
 def replace_value(body: bytes, member: Member, value: bytes) -> bytes:
@@ -39,16 +43,9 @@ def insert_member(body: bytes, name: bytes, value: bytes) -> bytes:
     """
     if any(byte < 0x20 or byte in b'"\\' for byte in name):
         raise ValueError(f"a member name that needs escaping: {name!r}")
-    brace = _skip_space(body, 0)
-    if body[brace : brace + 1] != b"{":
-        raise JsonScanError("not a JSON object", brace)
-    inside = brace + 1
-    first = _skip_space(body, inside)
-    separator = b"" if body[first : first + 1] == b"}" else b","
+    opening = _OPENING.match(body)
+    if opening is None:
+        raise JsonScanError("not a JSON object", len(body) - len(body.lstrip(b" \t\n\r")))
+    inside = opening.end("brace")
+    separator = b"" if body[opening.end() : opening.end() + 1] == b"}" else b","
     return b"".join((body[:inside], b'"', name, b'":', value, separator, body[inside:]))
-
-
-def _skip_space(body: bytes, at: int) -> int:
-    while body[at : at + 1] in (b" ", b"\t", b"\n", b"\r"):
-        at += 1
-    return at
