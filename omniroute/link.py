@@ -17,10 +17,7 @@ import json
 import socket
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import trio
+from typing import Any
 
 Message = dict[str, Any]
 
@@ -37,7 +34,7 @@ class LinkError(Exception):
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """A new link as (parent's end, child's end). Neither is inheritable until it is passed on."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return socket.socketpair()
 
 
 def encode(type_: str, fields: Mapping[str, Any]) -> bytes:
@@ -85,7 +82,7 @@ class SyncLink:
         self._pending: deque[Message] = deque()
 
     def send(self, type_: str, **fields: Any) -> None:
-        """Blocks until the kernel has the message. Raises BrokenPipeError when the other is gone."""
+        """Blocks until the kernel has the message. Raises BrokenPipeError: the other is gone."""
         self._socket.sendall(encode(type_, fields))
 
     def receive(self, timeout_s: float | None = None) -> Message | None:
@@ -123,7 +120,7 @@ class Link:
 
         sock.setblocking(False)
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        self._sending: trio.Lock = trio.Lock()
+        self._sending = trio.Lock()
         self._reader = LineReader()
         self._pending: deque[Message] = deque()
         self._broken: tuple[type[Exception], ...] = (

@@ -1,0 +1,42 @@
+"""How often somebody may guess: a bound per address and one over all addresses.
+
+Only failures count. The bound per address stops one guesser; the total stops a botnet, at the
+price that a determined one can delay an honest sign-in (the admin token of the data dir is not
+subject to it). Times come in as arguments; memory is bounded by forgetting the oldest address.
+"""
+
+from collections import OrderedDict, deque
+
+WINDOW_S = 900.0
+PER_ADDRESS = 5
+TOTAL = 100
+_MAX_ADDRESSES = 4096
+
+
+class AttemptLimiter:
+    """Failures of the last quarter of an hour."""
+
+    def __init__(self) -> None:
+        self._by_address: OrderedDict[str, deque[float]] = OrderedDict()
+        self._all: deque[float] = deque(maxlen=TOTAL)
+
+    def wait_s(self, address: str, now_s: float) -> float:
+        """Seconds until this address may try again; 0 when it may now."""
+        waits = [0.0]
+        mine = self._by_address.get(address)
+        if mine is not None and len(mine) == PER_ADDRESS:
+            waits.append(mine[0] + WINDOW_S - now_s)
+        if len(self._all) == TOTAL:
+            waits.append(self._all[0] + WINDOW_S - now_s)
+        return max(waits)
+
+    def failed(self, address: str, now_s: float) -> None:
+        self._all.append(now_s)
+        mine = self._by_address.pop(address, None) or deque(maxlen=PER_ADDRESS)
+        mine.append(now_s)
+        self._by_address[address] = mine
+        if len(self._by_address) > _MAX_ADDRESSES:
+            self._by_address.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        self._by_address.pop(address, None)
