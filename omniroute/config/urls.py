@@ -71,6 +71,24 @@ def chat_url(format: str, base_url: str) -> str:
     return root + path + question + query
 
 
+def endpoint_url(format: str, base_url: str, *, path: str = "", query: str = "") -> str:
+    """The chat endpoint of a provider whose way from the root may be its own.
+
+    `path` replaces what the format usually puts on the root (and is not doubled either); `query` is
+    added without its question mark. Both empty is `chat_url`.
+    """
+    if path:
+        root, _, own_query = base_url.partition("?")
+        url = root.rstrip("/").removesuffix(path) + path
+    else:
+        url, _, own_query = chat_url(format, base_url).partition("?")
+    parts = [own_query] if own_query else []
+    if query and query not in own_query:
+        parts.append(query)
+    joined = "&".join(parts)
+    return f"{url}?{joined}" if joined else url
+
+
 def url_problem(url: str) -> str:
     """Why `url` cannot be a base URL, "" when it can. The text never repeats the URL."""
     scheme, separator, rest = url.partition("://")
