@@ -254,6 +254,7 @@ class LmdbState:
         self._use = use
         self._warnings = warnings
         self._keys = layout.OutboxKeys(clock_ns)
+        self._usage_keys = layout.UsageKeys()
         self._file_id = _file_id(directory)
         self._outbox_limit_bytes = int(mapping.map_bytes * _OUTBOX_SHARE)
         self._outbox_open = True
@@ -296,8 +297,7 @@ class LmdbState:
 
     def settle(self, record: Record) -> bool:
         blob = layout.encode_record(record)
-        usage_key = layout.record_usage_key(record)
-        counts = layout.record_counts(record)
+        usage_key = self._usage_keys.of(record)
         usage = self._usage
         try:
             with self._environment.begin(write=True) as txn:
@@ -310,17 +310,22 @@ class LmdbState:
                 else:
                     self._add_drops(txn, "map_full", 1)
                 stored = txn.get(usage_key, db=usage)
-                txn.put(usage_key, layout.add_counts(stored, counts), db=usage)
-                if self._owed_counts or self._owed_drops:
+                txn.put(usage_key, layout.add_record(stored, record), db=usage)
+                if self._owed_drops:  # whoever owes counters owes a drop, too
                     self._pay(txn)
         except (lmdb.MapFullError, lmdb.DiskError) as error:
             self._look_in = 0
-            self._owe(usage_key, counts, "disk_full" if _is_disk(error) else "map_full")
+            self._owe(
+                usage_key,
+                layout.record_counts(record),
+                "disk_full" if _is_disk(error) else "map_full",
+            )
             return False
         except lmdb.Error as error:
             raise StateError(f"cannot settle a request in the shared state: {error}") from error
-        self._owed_counts.clear()
-        self._owed_drops.clear()
+        if self._owed_drops:
+            self._owed_counts.clear()
+            self._owed_drops.clear()
         return kept
 
     def _look_at_outbox(self, txn: "_Txn") -> None:
@@ -463,7 +468,7 @@ class LmdbState:
             return
         self._closed = True
         try:
-            if self._owed_counts or self._owed_drops:
+            if self._owed_drops:
                 self._try_to_pay()
             if self.in_place():  # else a gate of this name is that of another state
                 with files.hold_gate(self._directory) as gate:

@@ -24,6 +24,7 @@ class MemoryState:
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._keys = layout.OutboxKeys(clock_ns)
+        self._usage_keys = layout.UsageKeys()
         self._limit = outbox_limit
         self._needs_rebuild = needs_rebuild
         self._version = 0
@@ -54,8 +55,8 @@ class MemoryState:
         return self._version
 
     def settle(self, record: Record) -> bool:
-        key = layout.record_usage_key(record)
-        self._usage[key] = layout.add_counts(self._usage.get(key), layout.record_counts(record))
+        key = self._usage_keys.of(record)
+        self._usage[key] = layout.add_record(self._usage.get(key), record)
         if len(self._outbox) >= self._limit:
             self.count_drop("map_full")
             return False
