@@ -30,8 +30,8 @@ _LENGTH_DIGITS = 18
 # Fields of which a second one makes two messages out of one.
 _SINGLE = (b"content-length", b"transfer-encoding", b"host")
 
-# Every byte that may not stand in a head becomes NUL: one translate and one memchr find them all.
-_DAMAGE = bytes(0 if (c < 32 and c not in b"\t\r\n") or c == 127 else c for c in range(256))
+# Every byte that may not stand inside a line becomes NUL: one translate and one memchr find all.
+_DAMAGE = bytes(0 if (c < 32 and c != 9) or c == 127 else c for c in range(256))
 _DAMAGE_IN_PART = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 
 
@@ -68,17 +68,13 @@ class Refusal(Exception):
     """A rule broken by a head; the reader turns it into its own `ProtocolError`."""
 
 
-def damage_in(head: bytes, line_count: int) -> bool:
-    """Whether a complete head of `line_count` lines holds a forbidden byte or a bare CR or LF."""
-    return (
-        0 in head.translate(_DAMAGE)
-        or head.count(b"\n") != line_count
-        or head.count(b"\r") != line_count
-    )
+def damage_in(lines: list[bytes]) -> bool:
+    """Whether lines that were split at CR LF hold a control character, tab excepted."""
+    return 0 in b"".join(lines).translate(_DAMAGE)
 
 
 def damage_in_part(buffer: bytes, start: int) -> bool:
-    """The same for a head not yet complete, from `start` on; a CR at the very end may be whole."""
+    """The same from `start` on, for a head not yet complete; a CR at the very end may be whole."""
     return _DAMAGE_IN_PART.search(buffer, start) is not None
 
 

@@ -37,8 +37,9 @@ class MessageReader:
         "_chunks",
         "_ended",
         "_error",
+        "_field_count",
+        "_first_line",
         "_limits",
-        "_line_count",
         "_position",
         "_remaining",
         "_searched",
@@ -50,7 +51,8 @@ class MessageReader:
         self._buffer = b""
         self._position = 0
         self._searched = 0  # bytes after _position known to hold no end of a head
-        self._line_count = 0  # of the head taken last, its blank line included
+        self._first_line = b""  # of the head taken last
+        self._field_count = 0  # its lines between the first and the blank one
         self._remaining = 0
         self._ended = False
         self._error: tuple[int, str] | None = None
@@ -152,7 +154,11 @@ class MessageReader:
             data = chunks.decode(self._buffer, self._position)
         except Refusal as refusal:
             self._fail(400, str(refusal))
-        self._position = chunks.position
+        if chunks.position == len(self._buffer):
+            self._buffer = b""  # an idle connection should not hold its last body
+            self._position = 0
+        else:
+            self._position = chunks.position
         if chunks.done:
             self._remaining = 0
         elif not data:
@@ -173,12 +179,14 @@ class MessageReader:
         self._searched = 0
         self._position = end
         head = buffer if end == len(buffer) and not position else buffer[position:end]
-        self._line_count = lines = head.count(b"\r\n")
-        if damage_in(head, lines):
+        lines = head.split(b"\r\n")
+        if damage_in(lines):
             self._fail(400, "control character or bare CR or LF in the head")
-        if head.find(b"\r\n") > self._limits.line_bytes:
+        self._first_line = lines[0]
+        self._field_count = len(lines) - 3
+        if len(lines[0]) > self._limits.line_bytes:
             self._fail(414, "the first line is too long")
-        if len(head) > self._limits.head_bytes or lines - 2 > self._limits.header_count:
+        if len(head) > self._limits.head_bytes or self._field_count > self._limits.header_count:
             self._fail(431, "the head is too large")
         return head
 

@@ -23,6 +23,7 @@ from omniroute.wire.http1.reader import CHUNKED, MessageReader
 
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(rb"[\x21\x22\x24-\x7e]+")  # visible ASCII, and no fragment
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 # A name or IPv4 address, or an IPv6 address in brackets; no user, no escapes.
 _HOST = re.compile(rb"(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -56,13 +57,15 @@ class RequestReader(MessageReader):
     request is tolerated (RFC 9112 2.2), a second is not.
     """
 
-    __slots__ = ("_blank_seen", "_known_host", "_parse")
+    __slots__ = ("_asked", "_blank_seen", "_known_host", "_known_line", "_parse")
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
         super().__init__(limits, ChunkedDecoder(pad=False))
         self._parse = request_parser(parser)
         self._blank_seen = False
         self._known_host = b""
+        self._known_line = b""
+        self._asked = (b"", b"", 1)
 
     @property
     def idle(self) -> bool:
@@ -98,29 +101,13 @@ class RequestReader(MessageReader):
         self._end()
 
     def _request(self, head: bytes) -> Request:
-        words = head[: head.find(b"\r\n")].split(b" ")
-        if len(words) != 3:
-            raise Refusal("the request line is not method, target, version")
-        method, target, version = words
-        if version == b"HTTP/1.1":
-            http_minor = 1
-        elif version == b"HTTP/1.0":
-            http_minor = 0
-        else:
-            if _VERSION.fullmatch(version):
-                self._fail(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-            raise Refusal("the HTTP version is malformed")
-        if method not in _METHODS:
-            if _TOKEN.fullmatch(method):
-                self._fail(501, "the method is not known here")
-            raise Refusal("the method is malformed")
-        if target[:1] != b"/" and (target != b"*" or method != b"OPTIONS"):
-            raise Refusal("the target is not in origin form")
-        if not target.isascii() or b"#" in target or b"\t" in target:
-            raise Refusal("the target holds a forbidden character")
-
+        # A client repeats itself: line and host of its last request are not examined again.
+        if self._first_line != self._known_line:
+            self._asked = self._read_line(self._first_line)
+            self._known_line = self._first_line
+        method, target, http_minor = self._asked
         headers = self._parse(head)
-        if len(headers) != self._line_count - 2:
+        if len(headers) != self._field_count:
             raise Refusal("the head is malformed")
         fields = merge(headers)
         host = fields.get(b"host")
@@ -148,6 +135,26 @@ class RequestReader(MessageReader):
             content_length,
             chunked,
         )
+
+    def _read_line(self, line: bytes) -> tuple[bytes, bytes, int]:
+        """Method, target and minor version of an acceptable request line."""
+        words = line.split(b" ")
+        if len(words) != 3:
+            raise Refusal("the request line is not method, target, version")
+        method, target, version = words
+        if version not in (b"HTTP/1.1", b"HTTP/1.0"):
+            if _VERSION.fullmatch(version):
+                self._fail(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+            raise Refusal("the HTTP version is malformed")
+        if method not in _METHODS:
+            if _TOKEN.fullmatch(method):
+                self._fail(501, "the method is not known here")
+            raise Refusal("the method is malformed")
+        if target[:1] != b"/" and (target != b"*" or method != b"OPTIONS"):
+            raise Refusal("the target is not in origin form")
+        if not _TARGET.fullmatch(target):
+            raise Refusal("the target holds a forbidden character")
+        return method, target, int(version[-1:])
 
     def _skip_blank(self) -> bool:
         """Pass over one empty line; False when its LF has not arrived."""

@@ -23,7 +23,7 @@ from omniroute.wire.http1.heads import (
 )
 from omniroute.wire.http1.reader import AWAITING, CHUNKED, UNTIL_CLOSE, MessageReader
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: .*)?")
 
 # Interim answers in front of one final answer; more is an upstream that talks in its sleep.
 _INTERIM_COUNT = 16
@@ -45,12 +45,14 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 class ResponseReader(MessageReader):
     """Reads responses: `start`, `feed`, `next_response`, then `next_body` until b"", and again."""
 
-    __slots__ = ("_interim_count", "_keep_alive", "_method", "_parse")
+    __slots__ = ("_interim_count", "_keep_alive", "_known_line", "_method", "_parse", "_told")
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
         super().__init__(limits, ChunkedDecoder(pad=True))
         self._parse = response_parser(parser)
         self._method = b""
+        self._known_line = b""
+        self._told = (0, 1)
         self._keep_alive = True
         self._interim_count = 0
 
@@ -123,15 +125,17 @@ class ResponseReader(MessageReader):
         super()._fail(502, message)
 
     def _response(self, head: bytes) -> Response | None:
-        match = _STATUS_LINE.match(head)
-        if match is None:
-            raise Refusal("the status line is malformed")
-        http_minor = 1 if match[1] == b"1" else 0
-        status = int(match[2])
+        if self._first_line != self._known_line:
+            match = _STATUS_LINE.fullmatch(self._first_line)
+            if match is None:
+                raise Refusal("the status line is malformed")
+            self._told = int(match[2]), int(match[1])
+            self._known_line = self._first_line
+        status, http_minor = self._told
         if status == 101:
             raise Refusal("the upstream switched protocols unasked")
         headers = self._parse(head)
-        if len(headers) != self._line_count - 2:
+        if len(headers) != self._field_count:
             raise Refusal("the head is malformed")
         if status < 200:
             return None

@@ -7,7 +7,9 @@ LAST_CHUNK = b"0\r\n\r\n"
 """Ends a chunked body without trailers."""
 
 _TOKEN_CHARS = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_VALUE_CHARS = bytes(c for c in range(256) if (c >= 32 and c != 127) or c == 9)
+# What may not stand in a name or value becomes NUL; the search for NUL is one memchr.
+_NAME = bytes(c if c in _TOKEN_CHARS else 0 for c in range(256))
+_VALUE = bytes(0 if (c < 32 and c != 9) or c == 127 else c for c in range(256))
 _REQUEST_LINE = re.compile(rb"[A-Z]+ [\x21-\x7e]+")
 _STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
@@ -45,8 +47,8 @@ def header_lines(headers: list[tuple[bytes, bytes]]) -> bytes:
     value can begin another field or another message.
     """
     names = [name for name, _ in headers]
-    if b"" in names or b"".join(names).translate(None, _TOKEN_CHARS):
+    if b"" in names or 0 in b"".join(names).translate(_NAME):
         raise ValueError("a header name is not a token")
-    if b"".join([value for _, value in headers]).translate(None, _VALUE_CHARS):
+    if 0 in b"".join([value for _, value in headers]).translate(_VALUE):
         raise ValueError("a header value holds a control character")
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"".join([name + b": " + value + b"\r\n" for name, value in headers])
