@@ -1,0 +1,171 @@
+"""Each Python twin beside its compiled one, on streams and bodies as they really are.
+
+    python -m pytest bench/micro --benchmark-enable
+
+needs the extension built in place and an otherwise idle core. The session ends with one line per
+workload: median time of each twin and their ratio; a ratio below 3 fails the run.
+"""
+
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+ASKED_RATIO = 3.0
+TWINS = ["py", "c"]
+
+# OpenAI chat-completion chunks: role, text deltas, finish, usage, end mark; a keepalive between.
+WORDS = [
+    "The",
+    " quick",
+    " brown",
+    " fox",
+    " jumps",
+    " over",
+    ' the "',
+    "lazy",
+    '"',
+    " dog.",
+    "\n\n",
+]
+
+
+def chunk_event(delta: dict[str, Any], **more: Any) -> bytes:
+    chunk = {
+        "id": "chatcmpl-9bXh2LzJkQ0d7RZ0cVwEoK1nQm5sT",
+        "object": "chat.completion.chunk",
+        "created": 1735689600,
+        "model": "gpt-4o-mini-2024-07-18",
+        "service_tier": "default",
+        "system_fingerprint": "fp_0aa8d3e20b",
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}],
+        **more,
+    }
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+USAGE = {"prompt_tokens": 1117, "completion_tokens": 200, "total_tokens": 1317}
+EVENTS = [
+    chunk_event({"role": "assistant", "content": ""}),
+    *(chunk_event({"content": WORDS[i % len(WORDS)]}) for i in range(200)),
+    b": keepalive\n\n",
+    chunk_event({}, usage=USAGE),
+    b"data: [DONE]\n\n",
+]
+STREAM = b"".join(EVENTS)
+READ_BYTES = 16_384
+
+
+def cut(stream: bytes, size: int) -> list[bytes]:
+    return [stream[start : start + size] for start in range(0, len(stream), size)]
+
+
+def request_body(size: int) -> bytes:
+    """A chat request of about `size` bytes: turns of prose, code and tool calls, `model` last."""
+    tool = {"name": "read_file", "arguments": json.dumps({"path": "src/main.py", "line": 12})}
+    turn = [
+        {
+            "role": "user",
+            "content": "Please look at \u00e4 and explain:\n\n```\nprint('hi')\n```\n" * 6,
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": tool}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "def main():\n    return 0\n" * 20},
+    ]
+    per_turn = len(json.dumps(turn))
+    body = {
+        "temperature": 0.2,
+        "messages": turn * max(1, round(size / per_turn)),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "model": "acme/gpt-4o-mini",
+    }
+    return json.dumps(body).encode()
+
+
+PEEKED = (b"model", b"stream", b"stream_options", b"max_tokens", b"n")
+
+
+def split_all(twin: Any, chunks: list[bytes]) -> None:
+    feed = twin.SseReader(8_388_608).feed
+    for chunk in chunks:
+        feed(chunk)
+
+
+def read_all(twin: Any, events: list[bytes]) -> None:
+    event_data = twin.event_data
+    for event in events:
+        event_data(event)
+
+
+def find_peeked(twin: Any, body: bytes) -> None:
+    twin.find_members(body, PEEKED)
+
+
+# What is measured: the twins' module, the call, its input, and how many events that is (0: none).
+WORKLOADS: dict[str, tuple[str, Callable[[Any, Any], None], Any, int]] = {
+    "split, events together (16 KiB reads)": (
+        "sse",
+        split_all,
+        cut(STREAM, READ_BYTES),
+        len(EVENTS),
+    ),
+    "split, each event alone": ("sse", split_all, EVENTS, len(EVENTS)),
+    "split, CRLF, 1448-byte segments": (
+        "sse",
+        split_all,
+        cut(STREAM.replace(b"\n", b"\r\n"), 1448),
+        len(EVENTS),
+    ),
+    "split, one byte at a time": ("sse", split_all, cut(STREAM, 1), len(EVENTS)),
+    "event_data of chat chunks": ("sse", read_all, EVENTS, len(EVENTS)),
+    "event_data of events with a type": (
+        "sse",
+        read_all,
+        [b"event: content_block_delta\n" + event for event in EVENTS],
+        len(EVENTS),
+    ),
+    "find_members, 1 KB body": ("jsonscan", find_peeked, request_body(1_000), 0),
+    "find_members, 100 KB body": ("jsonscan", find_peeked, request_body(100_000), 0),
+    "find_members, 400 KB body": ("jsonscan", find_peeked, request_body(400_000), 0),
+}
+
+
+@pytest.fixture(scope="session")
+def medians(pytestconfig: pytest.Config) -> Iterator[dict[tuple[str, str], float]]:
+    """Collects the median of each workload and twin, in seconds; reports when all are there."""
+    measured: dict[tuple[str, str], float] = {}
+    yield measured
+    if not measured:
+        return
+    lines = []
+    for workload in WORKLOADS:
+        if (workload, "py") in measured and (workload, "c") in measured:
+            per = max(1, WORKLOADS[workload][3])
+            slow, fast = (measured[workload, twin] * 1e6 / per for twin in TWINS)
+            unit = "us/event" if per > 1 else "us"
+            lines.append(f"{workload:40} {slow:12.3f} {fast:12.3f} {unit:9} {slow / fast:7.1f} x")
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print("\n\n{:40} {:>12} {:>12} {:>19}".format("workload", "python", "compiled", "ratio"))
+        print("\n".join(lines))
+    behind = [line for line in lines if float(line.split()[-2]) < ASKED_RATIO]
+    assert not behind, f"compiled twins below {ASKED_RATIO} x"
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_twin(
+    workload: str, twin: str, benchmark: Any, medians: dict[tuple[str, str], float]
+) -> None:
+    name, work, material, _ = WORKLOADS[workload]
+    module = importlib.import_module(f"omniroute._speedups.{name}_{twin}")
+    benchmark.group = workload
+    benchmark(work, module, material)
+    if benchmark.stats is not None:  # with --benchmark-disable nothing is measured
+        medians[workload, twin] = benchmark.stats.stats.median
