@@ -1,0 +1,122 @@
+# Every task of the project. `make run` needs Python alone; `make test` fetches the rest itself.
+# Stamps in .venv keep the second time quick: each is as new as the last install it stands for.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := .cache
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+LOCK := --require-hashes --no-deps
+UV_VERSION := 0.13.8
+
+# Programs that a task looks for (ruff, node …) are those of the environment first.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+BUILD_INPUTS := pyproject.toml setup.py $(wildcard omniroute/_speedups/*.pyx omniroute/_speedups/*.pxd)
+UNIT := not processes and not slow
+TWIN_TESTS = $(wildcard tests/wire tests/_speedups tests/test_speedups*.py)
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint types unit twins whole system-deps wheel sbom bench bench-micro fuzz \
+	lock docs extensions clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: $(VENV)/.project ## start the gateway in demo mode (ARGS="--port 20130" and the like pass on)
+	@$(BIN)/python -m omniroute demo $(ARGS)
+
+test: system-deps lint types unit twins wheel whole ## everything: system packages, linters, types, all tests, the wheel
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check --quiet --cache-dir $(CACHE)/ruff .
+	@$(BIN)/ruff format --check --quiet --cache-dir $(CACHE)/ruff .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+unit: $(VENV)/.dev extensions ## the quick tests, in parallel
+	@$(BIN)/python -m pytest -q -n auto -m "$(UNIT)" $(ARGS)
+
+# The byte work once more, on its Python twins: what a machine without a compiler runs.
+twins: $(VENV)/.dev
+	@OMNIROUTE_NO_EXTENSIONS=1 $(BIN)/python -m pytest -q -n auto -m "$(UNIT)" $(TWIN_TESTS)
+
+# The tests with real processes and with the built wheel. One at a time: they count on the machine.
+whole: $(VENV)/.dev extensions $(CACHE)/wheel/.tried ## tests with real processes, faults, the wheel's content
+	@OMNIROUTE_WHEEL=$(CURDIR)/$(CACHE)/wheel $(BIN)/python -m pytest -q -m "not ($(UNIT))" $(ARGS)
+
+system-deps: ## what comes from the system: as root it is installed, otherwise the command is printed
+	@PYTHON=$(PYTHON) sh tools/system_deps.sh
+
+wheel: $(CACHE)/wheel/.tried ## build the wheel, install it into a fresh environment, try it there
+	@mkdir -p dist && cp $(CACHE)/wheel/*.whl $(CACHE)/wheel/*.tar.gz dist/ && ls -1 dist/*.whl
+
+sbom: $(VENV)/.dev ## the bill of materials of what is installed with the gateway
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON -o dist/omniroute.cdx.json
+	@echo dist/omniroute.cdx.json
+
+bench: system-deps $(VENV)/.dev extensions ## measure against nginx and direct-to-mock (minutes)
+	@$(BIN)/python -m bench.run $(ARGS)
+
+bench-micro: $(VENV)/.dev extensions ## each compiled speedup beside its Python twin
+	@$(BIN)/python -m pytest -q --benchmark-enable --benchmark-only bench $(ARGS)
+
+fuzz: $(VENV)/.dev extensions ## the property tests with many more examples (minutes)
+	@$(BIN)/python -m pytest -q -n auto -m hypothesis --hypothesis-profile=fuzz $(ARGS)
+
+lock: $(CACHE)/lock/.uv ## resolve the dependencies anew into requirements/*.txt, with hashes
+	@sh tools/lock.sh $(CACHE)/lock/bin/uv
+
+docs: $(VENV)/.dev ## write the generated references under docs/reference anew
+	@$(BIN)/python tools/references.py
+
+extensions: $(VENV)/.dev
+	@OMNIROUTE_REQUIRE_EXTENSIONS=1 $(BIN)/python setup.py --quiet build_ext --inplace
+
+clean: ## take away everything that was built or installed here
+	rm -rf $(VENV) $(CACHE) build dist *.egg-info .hypothesis .benchmarks bench/build
+	find omniroute bench tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find omniroute -name '*.so' -delete
+
+# --- what the tasks stand on
+
+$(VENV)/.made:
+	@$(PYTHON) tools/python_version.py
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || PYTHON=$(PYTHON) sh tools/system_deps.sh venv
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt | $(VENV)/.made
+	@echo "installing the locked dependencies"
+	@$(PIP_INSTALL) $(LOCK) -r requirements/runtime.txt
+	@$(PIP_INSTALL) $(LOCK) -r requirements/build.txt
+	@touch $@
+
+# Editable: what is changed in the checkout is what runs. The link first, which pip makes silently;
+# then the speedups by themselves, so that a warning about missing ones is seen.
+$(VENV)/.project: $(VENV)/.runtime $(BUILD_INPUTS)
+	@echo "building OmniRoute in place"
+	@OMNIROUTE_NO_EXTENSIONS=1 $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.project
+	@echo "installing the locked development tools"
+	@$(PIP_INSTALL) $(LOCK) -r requirements/dev.txt
+	@touch $@
+
+$(CACHE)/lock/.uv: Makefile
+	@$(PYTHON) -m venv $(CACHE)/lock
+	@$(CACHE)/lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	@touch $@
+
+$(CACHE)/wheel/.tried: $(VENV)/.dev $(BUILD_INPUTS) MANIFEST.in tools/wheel.sh tools/smoke.py \
+		$(shell find omniroute dashboard_static -type f -not -name '*.so' -not -name '*.c' -not -path '*/__pycache__/*' 2>/dev/null)
+	@sh tools/wheel.sh $(BIN)/python $(CACHE)/wheel
+	@touch $@
