@@ -398,7 +398,7 @@ def _endpoint(row: "ProviderRow | None", format_: str, base_url: str) -> str:
 
 
 def _models(wish: ProviderSettings, row: "ProviderRow | None") -> tuple[ModelView, ...]:
-    known: "dict[str, ModelRow]" = {model.id: model for model in row.models} if row else {}
+    known: dict[str, ModelRow] = {model.id: model for model in row.models} if row else {}
     ids = tuple(known) if wish.models is None else tuple(dict.fromkeys(wish.models))
     return tuple(
         ModelView(

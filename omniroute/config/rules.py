@@ -60,7 +60,7 @@ def proxy_problem(proxy: str) -> str:
     match = _PROXY.fullmatch(proxy)
     if match is None:
         return "is not a proxy URL"
-    if match["scheme"].lower() not in ("http", "https", "socks5", "socks5h"):
+    if match["scheme"].lower() not in ("http", "https", "socks5"):
         return f"is a proxy of the kind {match['scheme']}, which is not supported"
     if match["port"] and not 0 < int(match["port"]) < 65536:
         return "has a port that does not exist"

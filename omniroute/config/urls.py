@@ -25,11 +25,6 @@ _URL = re.compile(
     r"(?P<path>/[^\s?#]*)?(?:\?[^\s#]*)?\Z",
     re.IGNORECASE,
 )
-_LOCAL_NAME = re.compile(
-    r"localhost|.*\.localhost|127\.\d+\.\d+\.\d+|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+"
-    r"|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|\[::1\]|\[f[cd][0-9a-f]*:.*\]",
-    re.IGNORECASE,
-)
 
 
 def root_url(format: str, base_url: str) -> str:
@@ -116,6 +111,18 @@ def host_and_port(url: str) -> tuple[str, int, bool]:
 
 
 def names_private_host(url: str) -> bool:
-    """Does the URL itself name loopback or a private network, and thereby allow it?"""
-    match = _URL.match(url)
-    return match is not None and _LOCAL_NAME.fullmatch(match["host"]) is not None
+    """Does the URL itself name loopback or a private network, and thereby allow it?
+
+    The shared address space of RFC 6598 counts as private: overlay networks use it.
+    """
+    import ipaddress
+
+    host = host_and_port(url)[0].lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return inner.is_private or inner in ipaddress.ip_network("100.64.0.0/10")

@@ -1,0 +1,84 @@
+"""Write the reference page of the settings, from the schema itself.
+
+`python -m omniroute.config.reference > docs/reference/config.md`; a test fails when the page in the
+tree is not what this prints.
+"""
+
+import inspect
+import json
+import sys
+from typing import Any
+
+import msgspec
+
+from omniroute.config.schema import Section, expected, is_secret, sections, unwrap
+from omniroute.config.sources import CONFIG_FILE_NAMES, DATA_DIR_NAMES, environment_names
+
+_INTRO = f"""\
+# Settings
+
+Made from `omniroute/config/schema.py` by `python -m omniroute.config.reference`; do not edit.
+
+A setting comes from the command line, else from the environment, else from the file, else it has
+its default. The file is `--config` (or `{CONFIG_FILE_NAMES[0]}`), else `./omniroute.toml`, else
+`omniroute.toml` in the data directory. The data directory is `--data-dir`, else
+{" or ".join(f"`{name}`" for name in DATA_DIR_NAMES)}, else `~/.omniroute`.
+
+- The environment is completed from `.env` in the data directory, then from `.env` in the working
+  directory: what is set already stays. A variable that is set but empty counts as not set; lists
+  are separated by commas. `HOSTNAME` is passed over where it is just this machine's own name.
+- A string may be `env:NAME`, the value of an environment variable, or `file:PATH`, the content of a
+  file without its last line end. Relative paths start at the configuration file's directory.
+- A key that this version does not know is refused, as is a variable `OMNIROUTE_<SECTION>_…` that
+  means no setting.
+- `OMNIROUTE_ENCRYPTION_KEY` (32 bytes as 64 hex digits, from the real environment only) stands in
+  for the file `encryption.key` of the data directory.
+- `OMNIROUTE_NO_EXTENSIONS=1` runs the Python twins in place of the compiled extensions.
+"""
+
+
+def render() -> str:
+    """The page as Markdown, ending in a newline."""
+    parts = [_INTRO]
+    for section in sections():
+        parts.append(_section(section))
+    return "\n".join(parts)
+
+
+def _section(section: Section) -> str:
+    head = f"[[{section.name}]]" if section.repeated else f"[{section.name}]"
+    about = (inspect.getdoc(section.struct) or "").replace("\n", " ")
+    names = [] if section.repeated else ["environment"]
+    lines = [
+        f"## `{head}`",
+        "",
+        about,
+        "",
+        "| " + " | ".join(["key", "value", "default", *names, "meaning"]) + " |",
+        "|" + "---|" * (4 + len(names)),
+    ]
+    for field in msgspec.structs.fields(section.struct):
+        meaning = unwrap(field.type)[1].description or ""
+        if is_secret(field.type):
+            meaning += " Never shown."
+        cells = [f"`{field.name}`", expected(field.type), _default(field)]
+        if not section.repeated:
+            variables = environment_names(section.name, field.name)
+            cells.append(", ".join(f"`{name}`" for name in variables))
+        lines.append("| " + " | ".join([*cells, meaning]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    default: Any = field.default
+    if default is msgspec.NODEFAULT:  # an empty container: not required, so there is a factory
+        default = field.default_factory()
+    if default is None or default == "":
+        return ""
+    return f"`{json.dumps(default)}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())
