@@ -21,15 +21,17 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
 from omniroute.state.interface import StateDamaged, StateError
 
+fcntl: ModuleType | None
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 GATE_WAIT_S = 20.0
 _GATE_POLL_S = 0.01
