@@ -1,0 +1,1 @@
+"""Wire formats (dialects) of clients and upstreams: pure functions and small state machines."""

@@ -1,0 +1,1 @@
+"""The data plane: carries traffic between clients and upstreams, and nothing else."""

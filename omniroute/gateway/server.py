@@ -1,0 +1,486 @@
+"""The data plane of one worker: accepts, holds what its connections share, answers what is simple.
+
+`Gateway.serve` runs until drained or cancelled. It owns one nursery with a task per connection, one
+task that serves socket readiness, one that sweeps deadlines, and one that accepts. The view of the
+configuration is looked up anew at each request by the version in the shared state, so a change is
+in force for the next request and never in the middle of one.
+"""
+
+import errno
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from math import inf
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import trio
+
+from omniroute.config import UpstreamSettings
+from omniroute.errors import ErrorKind, GatewayError
+from omniroute.formats import openai_chat
+from omniroute.gateway import answers
+from omniroute.gateway.connection import ClientConnection, Phase
+from omniroute.gateway.connector import Connector
+from omniroute.gateway.dns import DnsCache
+from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find, query_key
+from omniroute.gateway.pipeline import Exchange
+from omniroute.gateway.proxies import EnvironmentProxies
+from omniroute.gateway.readiness import Readiness, open_readiness
+from omniroute.gateway.relay import relay
+from omniroute.gateway.transport import SocketTransport, Transport
+from omniroute.gateway.upstream import Pool
+from omniroute.gateway.view import ANONYMOUS, Principal, View
+from omniroute.installation import Installation
+from omniroute.record import Record
+from omniroute.snapshot import SnapshotError, decode
+from omniroute.state.interface import State, StateError
+from omniroute.wire.http1 import Request
+
+SWEEP_S: Final = 0.25
+ACCEPTS_PER_WAKE: Final = 64  # then others have their turn
+SNAPSHOT_WAIT_S: Final = 0.05
+NO_DESCRIPTORS_PAUSE_S: Final = 0.1
+BACKLOG_ERRORS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_log = logging.getLogger("omniroute.gateway")
+
+
+class Gateway:
+    """One worker's data plane."""
+
+    view: View
+    pool: Pool
+
+    def __init__(
+        self,
+        state: State,
+        installation: Installation,
+        worker_id: int = 0,
+        *,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._state = state
+        self._installation = installation
+        self._worker_id = worker_id
+        self._environment_proxies = EnvironmentProxies(environment)
+        self._id_prefix = f"req_{secrets.token_hex(6)}".encode("ascii")
+        self._id_count = 0
+        self._connections: set[ClientConnection] = set()
+        self._per_address: dict[str, int] = {}
+        self._draining = False
+        self._cut_at = inf
+        self._accepting = trio.CancelScope()
+        self._emptied: trio.Event | None = None
+        self._view_version = 0
+        self._refused_version = 0
+        self._known_hosts: set[bytes] = set()
+        self._known_hosts_version = 0
+        self.clock = trio.lowlevel.current_clock().current_time
+        self.date = answers.DateLine()
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def serve(
+        self,
+        listener: socket.socket,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve connections from `listener` until `drain` was called and has ended."""
+        listener.setblocking(False)
+        readiness = open_readiness()
+        await self.start(self._connector(readiness))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(readiness.run)
+            nursery.start_soon(self.sweep)
+            with self._accepting:
+                task_status.started()
+                await self._accept(listener, readiness, nursery)
+            listener.close()
+            if self._connections:
+                self._emptied = trio.Event()
+                await self._emptied.wait()
+            self.pool.close()
+            nursery.cancel_scope.cancel()
+
+    async def start(self, connector: Connector) -> None:
+        """The first view, waiting for a snapshot if need be, and the pool of upstreams."""
+        while not self._refresh():  # noqa: ASYNC110 - another process publishes, no event tells
+            await trio.sleep(SNAPSHOT_WAIT_S)
+        upstream = self.view.upstream
+        self.pool = Pool(connector, size=upstream.pool_size, idle_s=upstream.pool_idle_s)
+
+    def _connector(self, readiness: Readiness) -> Connector:
+        upstream = self.view.upstream if self._refresh() else UpstreamSettings()
+        return Connector(
+            readiness,
+            connect_s=upstream.connect_s,
+            write_s=upstream.idle_s,
+            dns=DnsCache(upstream.dns_ttl_s),
+        )
+
+    def drain(self, limit_s: float) -> None:
+        """Accept no more; let running requests finish within `limit_s`, then cut them."""
+        self._draining = True
+        self._cut_at = self.clock() + limit_s
+        self._accepting.cancel()
+        for connection in list(self._connections):
+            connection.retire()
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    @property
+    def inflight(self) -> int:
+        """Requests being served."""
+        return sum(1 for each in self._connections if each.phase is Phase.SERVING)
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._connections)
+
+    async def _accept(
+        self, listener: socket.socket, readiness: Readiness, nursery: trio.Nursery
+    ) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            for _ in range(ACCEPTS_PER_WAKE):
+                try:
+                    sock, peer = listener.accept()
+                except (BlockingIOError, InterruptedError):
+                    break
+                except OSError as error:
+                    if error.errno in BACKLOG_ERRORS:
+                        _log.error("cannot accept connections: %s; pausing", error.strerror)
+                        await trio.sleep(NO_DESCRIPTORS_PAUSE_S)
+                    else:
+                        _log.debug("a connection died before it was accepted: %s", error)
+                    break
+                address = peer[0] if isinstance(peer, tuple) else "local"
+                try:
+                    transport = SocketTransport(
+                        sock, readiness, write_limit_s=self.view.limits.write_s
+                    )
+                except OSError as error:
+                    _log.debug("a connection died while it was accepted: %s", error)
+                    sock.close()
+                    continue
+                nursery.start_soon(self.serve_connection, transport, address)
+
+    async def serve_connection(self, transport: Transport, address: str) -> None:
+        """Serve one client until it or we end the connection."""
+        limits = self.view.limits
+        here = self._per_address.get(address, 0)
+        if len(self._connections) >= limits.connections or here >= limits.connections_per_address:
+            await self._turn_away(transport)
+            return
+        connection = ClientConnection(self, transport, address)
+        self._connections.add(connection)
+        self._per_address[address] = here + 1
+        try:
+            await connection.run()
+        except Exception:
+            # One connection's fault must not end the others; it is a defect, so it is told loudly.
+            _log.exception("a connection ended by a defect of the gateway")
+            transport.close()
+        finally:
+            self._connections.discard(connection)
+            if not self._connections and self._emptied is not None:
+                self._emptied.set()
+            if self._per_address[address] == 1:
+                del self._per_address[address]
+            else:
+                self._per_address[address] -= 1
+
+    async def _turn_away(self, transport: Transport) -> None:
+        body = openai_chat.error_body(
+            GatewayError(ErrorKind.OVERLOADED, "Too many connections; try again in a moment.")
+        )
+        head = answers.head(
+            503,
+            answers.JSON,
+            len(body),
+            date=self.date.line(),
+            request_id=self.new_request_id(),
+            extra=b"retry-after: 1\r\n",
+            keep_alive=False,
+        )
+        try:
+            await transport.send(head + body)
+        except OSError as error:
+            _log.debug("a client that was turned away had left: %s", error)
+        finally:
+            transport.close()
+
+    async def sweep(self) -> None:
+        """Enforce deadlines of connections and of idle upstream connections."""
+        while True:
+            await trio.sleep(SWEEP_S)
+            now = self.clock()
+            for connection in list(self._connections):
+                if connection.due <= now:
+                    connection.expire(now)
+            self.pool.expire(now)
+            if self._draining and now >= self._cut_at:
+                for connection in list(self._connections):
+                    connection.cancel()
+
+    # --- what requests share --------------------------------------------------------------------
+
+    def new_request_id(self) -> bytes:
+        """Unique across workers and restarts: 48 random bits of this process, and a count."""
+        self._id_count += 1
+        return b"%b%08x" % (self._id_prefix, self._id_count)
+
+    def settle(self, record: Record) -> None:
+        """Write the record of a request; it must not fail the request itself."""
+        record.worker = self._worker_id
+        try:
+            self._state.settle(record)
+        except StateError:
+            _log.exception("the record of request %s could not be written", record.id)
+
+    def _refresh(self) -> bool:
+        """Take over a new snapshot if there is one; on error the old view stays."""
+        version = self._state.snapshot_version()
+        if version == self._view_version:
+            return version != 0
+        if version == self._refused_version:
+            return self._view_version != 0
+        blob = self._state.read_snapshot()
+        if blob is None:
+            return False
+        try:
+            snapshot = decode(blob, self._installation)
+            self.view = View(version, snapshot, self._installation, self._environment_proxies)
+        except SnapshotError:
+            _log.exception("snapshot %d cannot be used; the one before stays in force", version)
+            self._refused_version = version
+            return self._view_version != 0
+        self._view_version = version
+        return True
+
+    # --- requests -------------------------------------------------------------------------------
+
+    async def dispatch(self, connection: ClientConnection, request: Request) -> None:
+        """Find what a request wants, check who asks, have it served."""
+        if self._state.snapshot_version() != self._view_version:
+            self._refresh()
+        view = self.view
+        endpoint = EXACT.get(request.target) or find(request.target)
+        fields = request.fields
+        try:
+            self._check_host(view, fields)
+            if request.method == b"OPTIONS" and endpoint.kind is not Kind.MANAGEMENT:
+                await self._preflight(connection, request, view, endpoint)
+                return
+            principal = ANONYMOUS
+            if endpoint.needs_key:
+                principal = self._authenticate(view, request)
+            if endpoint.methods and request.method not in endpoint.methods:
+                allowed = ", ".join(method.decode() for method in endpoint.methods)
+                raise GatewayError(
+                    ErrorKind.METHOD_NOT_ALLOWED,
+                    f"{endpoint.name} takes {allowed}, not {request.method.decode()}.",
+                )
+            if endpoint.kind is Kind.CHAT:
+                if view.instance_token in fields.get(b"via", b""):
+                    raise GatewayError(
+                        ErrorKind.LOOP_DETECTED,
+                        "This request has already passed through this gateway: the base_url of a "
+                        "provider leads back to it.",
+                    )
+                exchange = Exchange(
+                    connection, request, endpoint, view, principal, time.time_ns() // 1_000_000
+                )
+                await exchange.run()
+            else:
+                await self._answer(connection, request, view, endpoint)
+        except GatewayError as error:
+            extra = self.cors_headers(view, fields) + answers.echoed_request_id(fields)
+            await connection.respond_error(request, error, extra)
+
+    async def _answer(
+        self, connection: ClientConnection, request: Request, view: View, endpoint: Endpoint
+    ) -> None:
+        extra = self.cors_headers(view, request.fields)
+        match endpoint.kind:
+            case Kind.MODELS:
+                body = view.models_body
+                if endpoint.provider is not None:
+                    body = openai_chat.model_list(_models_of(view, endpoint.provider))
+                await connection.respond(request, 200, body, extra=extra)
+            case Kind.MODEL:
+                await connection.respond(
+                    request, 200, openai_chat.model_entry(_model(view, endpoint)), extra=extra
+                )
+            case Kind.HEALTH:
+                await connection.respond(request, 200, b'{"status":"ok"}', extra=extra)
+            case Kind.READY:
+                if self._draining:
+                    raise GatewayError(ErrorKind.NOT_READY, "Draining.", retry_after_s=1)
+                await connection.respond(request, 200, b'{"status":"ready"}', extra=extra)
+            case Kind.ROOT if view.server.split_ports and request.method != b"HEAD":
+                raise _unknown_url(request)
+            case Kind.ROOT if request.method == b"HEAD":
+                await connection.respond(request, 200, b"", answers.TEXT)
+            case Kind.ROOT:
+                location = b"location: /dashboard/\r\n"
+                await connection.respond(request, 302, b"", answers.TEXT, location)
+            case Kind.MANAGEMENT if not view.server.split_ports:
+                await relay(connection, request, str(self._control_socket))
+            case Kind.UNBUILT:
+                raise GatewayError(
+                    ErrorKind.NOT_FOUND,
+                    f"{endpoint.name} is not served by this version of OmniRoute yet.",
+                )
+            case _:
+                raise _unknown_url(request)
+
+    @property
+    def _control_socket(self) -> Path:
+        return self._installation.control_socket
+
+    def _authenticate(self, view: View, request: Request) -> Principal:
+        """The principal of a request, by the key it presents in whichever way its dialect does."""
+        fields = request.fields
+        presented = fields.get(b"authorization")
+        if presented is not None:
+            scheme, _, token = presented.partition(b" ")
+            presented = token.strip() if scheme.lower() == b"bearer" else None
+        presented = (
+            presented
+            or fields.get(b"x-api-key")
+            or fields.get(b"x-goog-api-key")
+            or query_key(request.target)
+        )
+        if presented:
+            # The digest needs the signing key, so timing the lookup tells a caller nothing.
+            principal = view.principals.get(self._installation.key_digest(presented))
+            if principal is not None:
+                return principal
+        if not view.server.require_api_key:
+            return ANONYMOUS
+        if not presented:
+            raise GatewayError(
+                ErrorKind.MISSING_KEY,
+                "No API key given. Send the key that OmniRoute printed at its first start, or one "
+                "of [[keys]], as `Authorization: Bearer …`.",
+            )
+        raise GatewayError(
+            ErrorKind.BAD_KEY,
+            "This API key is not known here. Send a key of this gateway, not one of a provider.",
+        )
+
+    def _check_host(self, view: View, fields: Mapping[bytes, bytes]) -> None:
+        """Refuse names and web origins that are not ours (DNS rebinding, drive-by requests)."""
+        host = fields[b"host"]
+        if host not in self._known_hosts and not self._learn_host(view, host):
+            raise GatewayError(
+                ErrorKind.FORBIDDEN_HOST,
+                f"The Host {host.decode('latin-1')!r} is not a name of this gateway. If it should "
+                "be, add it to server.allowed_hosts.",
+            )
+        origin = fields.get(b"origin")
+        if origin is not None and not _origin_allowed(view, origin, host):
+            raise GatewayError(
+                ErrorKind.FORBIDDEN_ORIGIN,
+                f"Pages of {origin.decode('latin-1')!r} may not call this gateway. If they should, "
+                "add this origin to server.cors_origins.",
+            )
+
+    def _learn_host(self, view: View, host: bytes) -> bool:
+        if self._known_hosts_version != view.version:
+            self._known_hosts.clear()
+            self._known_hosts_version = view.version
+        if not host_allowed(host.decode("latin-1"), view.hosts):
+            return False
+        if len(self._known_hosts) < 64:
+            self._known_hosts.add(host)
+        return True
+
+    def cors_headers(self, view: View, fields: Mapping[bytes, bytes]) -> bytes:
+        """The lines that let a page of an allowed origin read the answer."""
+        origin = fields.get(b"origin")
+        if origin is None:
+            return b""
+        if b"*" in view.cors_origins or origin in view.cors_origins:
+            return (
+                b"access-control-allow-origin: %b\r\nvary: origin\r\n"
+                b"access-control-expose-headers: *\r\n" % origin
+            )
+        return b"vary: origin\r\n"
+
+    async def _preflight(
+        self, connection: ClientConnection, request: Request, view: View, endpoint: Endpoint
+    ) -> None:
+        methods = b", ".join((*endpoint.methods, b"OPTIONS"))
+        extra = b"allow: %b\r\n" % methods
+        cors = self.cors_headers(view, request.fields)
+        if cors.startswith(b"access-control"):
+            wanted = request.fields.get(b"access-control-request-headers", b"authorization")
+            extra += cors + (
+                b"access-control-allow-methods: %b\r\naccess-control-allow-headers: %b\r\n"
+                b"access-control-max-age: 600\r\n" % (methods, wanted)
+            )
+        await connection.respond(request, 204, b"", answers.TEXT, extra)
+
+
+def _models_of(view: View, provider: str) -> list[openai_chat.ModelEntry]:
+    owner = view.prefixes.get(provider)
+    if owner is None:
+        raise GatewayError(ErrorKind.NOT_FOUND, f"No provider is configured under {provider!r}.")
+    return [entry for entry in view.models.values() if entry.owned_by == owner.id]
+
+
+def _model(view: View, endpoint: Endpoint) -> openai_chat.ModelEntry:
+    name = endpoint.argument
+    if endpoint.provider is not None and not name.startswith(f"{endpoint.provider}/"):
+        name = f"{endpoint.provider}/{name}"
+    prefix, slash, model = name.partition("/")
+    owner = view.prefixes.get(prefix)
+    if slash and owner is not None:
+        name = f"{owner.id}/{model}"
+    entry = view.models.get(name)
+    if entry is None:
+        raise GatewayError(
+            ErrorKind.UNKNOWN_MODEL, f"The model {name!r} is not listed here.", param="model"
+        )
+    return entry
+
+
+def _unknown_url(request: Request) -> GatewayError:
+    path = request.target.partition(b"?")[0].decode("latin-1")
+    return GatewayError(
+        ErrorKind.NOT_FOUND,
+        f"Unknown URL {path!r}; the OpenAI endpoints are at /v1/chat/completions and /v1/models.",
+    )
+
+
+def host_allowed(host: str, names: frozenset[str]) -> bool:
+    """Is a Host value an address, loopback, or one of `names`? An address cannot be rebound."""
+    name = host.lower()
+    if name.startswith("["):
+        return True
+    name = name.partition(":")[0].rstrip(".")
+    if name in names or name.endswith(".localhost"):
+        return True
+    return all(part.isdigit() for part in name.split(".")) and name.count(".") == 3
+
+
+def _origin_allowed(view: View, origin: bytes, host: bytes) -> bool:
+    """Web pages need to be listed; editors and desktop programs have schemes of their own."""
+    if b"*" in view.cors_origins or origin in view.cors_origins:
+        return True
+    if origin == b"null":
+        return False
+    parts = urlsplit(origin.decode("latin-1"))
+    if parts.scheme not in ("http", "https"):
+        return True
+    return parts.netloc.encode("latin-1") == host

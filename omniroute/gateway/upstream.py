@@ -1,0 +1,212 @@
+"""Connections to upstreams and the pool that keeps them.
+
+Contract of the pool: one last-in-first-out stack of idle connections per `Origin`, everything O(1).
+Two origins never share a connection, so different proxies or TLS settings never do. At most
+`size` connections per origin exist; who comes later waits for one to be given back. An idle
+connection on which something arrived or whose peer hung up is closed at once and never handed out.
+A connection goes back only when its framing ended beyond doubt; everything else is closed.
+"""
+
+from collections import deque
+from typing import Final
+
+import trio
+
+from omniroute.gateway.connector import ConnectFailed, Connector, Origin
+from omniroute.gateway.transport import Transport
+from omniroute.wire.http1 import Limits, Response, ResponseReader
+
+# Answers of upstreams: generous, since some send long policy headers.
+HEAD_LIMITS: Final = Limits(head_bytes=65536, header_count=200)
+
+
+class Upstream:
+    """One connection to an upstream: one exchange at a time."""
+
+    __slots__ = ("_reader", "_transport", "exchanges", "idle_since", "origin")
+
+    def __init__(self, origin: Origin, transport: Transport) -> None:
+        self.origin = origin
+        self.exchanges = 0
+        self.idle_since = 0.0
+        self._transport = transport
+        self._reader = ResponseReader(HEAD_LIMITS)
+
+    @property
+    def transport(self) -> Transport:
+        return self._transport
+
+    async def send(self, method: bytes, data: bytes) -> None:
+        """Start an exchange: the head, with the whole body or its beginning."""
+        self.exchanges += 1
+        self._reader.start(method)
+        await self._transport.send(data)
+
+    async def send_more(self, data: bytes) -> None:
+        """Further bytes of the request body, framed by the caller."""
+        await self._transport.send(data)
+
+    async def head(self) -> Response:
+        """The head of the answer (1xx are passed over). OSError or ProtocolError when it fails."""
+        reader = self._reader
+        while (response := reader.next_response()) is None:
+            await self._fill()
+        return response
+
+    async def body(self) -> bytes:
+        """The next bytes of the answer's body; b"" at its proper end."""
+        reader = self._reader
+        while (data := reader.next_body()) is None:
+            await self._fill()
+        return data
+
+    async def _fill(self) -> None:
+        data = await self._transport.recv()
+        if data:
+            self._reader.feed(data)
+        else:
+            self._reader.eof()
+
+    @property
+    def answered(self) -> bool:
+        """Has any byte of an answer arrived in the present exchange?"""
+        return self._reader.answered
+
+    @property
+    def reusable(self) -> bool:
+        return self._reader.reusable and not self._transport.hung_up
+
+    def close(self) -> None:
+        self._transport.on_hangup(None)
+        self._transport.close()
+
+
+class Pool:
+    """The upstream connections of one worker."""
+
+    def __init__(self, connector: Connector, *, size: int = 1024, idle_s: float = 55.0) -> None:
+        self._connector = connector
+        self.size = size
+        self.idle_s = idle_s
+        self._idle: dict[Origin, deque[Upstream]] = {}
+        self._open: dict[Origin, int] = {}
+        self._waiting: dict[Origin, deque[trio.Event]] = {}
+
+    async def acquire(self, origin: Origin, *, fresh: bool = False) -> Upstream:
+        """An idle connection if there is a live one, else a new one. Raises ConnectFailed.
+
+        `fresh` asks for a new one: the request has already died on one that looked alive.
+        """
+        while True:
+            idle = self._idle.get(origin)
+            while idle and not fresh:
+                upstream = idle.pop()
+                upstream.transport.on_hangup(None)
+                if not upstream.transport.has_unread:
+                    return upstream
+                self._drop(upstream)  # it closed, or sent what nobody asked for
+            if idle and self._open[origin] >= self.size:
+                self._drop(idle.popleft())  # make place for a fresh one
+            if self._open.get(origin, 0) < self.size:
+                return await self._open_new(origin)
+            await self._wait_for_place(origin)
+
+    async def _open_new(self, origin: Origin) -> Upstream:
+        self._open[origin] = self._open.get(origin, 0) + 1
+        try:
+            transport = await self._connector.connect(origin)
+        except BaseException:
+            self._leave(origin)
+            raise
+        return Upstream(origin, transport)
+
+    async def _wait_for_place(self, origin: Origin) -> None:
+        turn = trio.Event()
+        queue = self._waiting.setdefault(origin, deque())
+        queue.append(turn)
+        with trio.move_on_after(self._connector.connect_s) as limit:
+            try:
+                await turn.wait()
+            except trio.Cancelled:
+                if turn.is_set():
+                    self._wake(origin)  # our place goes to the next in line
+                else:
+                    queue.remove(turn)
+                raise
+        if limit.cancelled_caught:
+            raise ConnectFailed(
+                f"all {self.size} connections to {origin.host} stayed busy for "
+                f"{self._connector.connect_s:g} s; raise upstream.pool_size"
+            )
+
+    def release(self, upstream: Upstream) -> None:
+        """Take a connection back after its exchange; it is closed if it cannot serve again."""
+        if not upstream.reusable:
+            self._drop(upstream)
+            return
+        if upstream.exchanges == 1:
+            self._connector.remember_session(upstream.origin, upstream.transport)
+        origin = upstream.origin
+        idle = self._idle.get(origin)
+        if idle is None:
+            idle = self._idle[origin] = deque()
+        idle.append(upstream)
+        upstream.idle_since = trio.current_time()
+        upstream.transport.on_hangup(lambda: self._lost(upstream))
+        if self._waiting:
+            self._wake(origin)
+
+    def discard(self, upstream: Upstream) -> None:
+        """Close a connection whose exchange did not end properly."""
+        self._drop(upstream)
+
+    def _lost(self, upstream: Upstream) -> None:
+        """The peer closed an idle connection."""
+        idle = self._idle.get(upstream.origin)
+        if idle is not None and upstream in idle:
+            idle.remove(upstream)
+            self._drop(upstream)
+
+    def _drop(self, upstream: Upstream) -> None:
+        upstream.close()
+        self._leave(upstream.origin)
+
+    def _leave(self, origin: Origin) -> None:
+        self._open[origin] -= 1
+        if not self._open[origin]:
+            del self._open[origin]
+            if not self._idle.get(origin):
+                self._idle.pop(origin, None)
+        if self._waiting:
+            self._wake(origin)
+
+    def _wake(self, origin: Origin) -> None:
+        queue = self._waiting.get(origin)
+        while queue:
+            turn = queue.popleft()
+            if not turn.is_set():
+                turn.set()
+                break
+        if queue is not None and not queue:
+            del self._waiting[origin]
+
+    def expire(self, now: float) -> None:
+        """Close what has been idle too long; the oldest stand at the left."""
+        oldest_allowed = now - self.idle_s
+        for idle in list(self._idle.values()):
+            while idle and idle[0].idle_since < oldest_allowed:
+                self._drop(idle.popleft())
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for idle in list(self._idle.values()):
+            while idle:
+                self._drop(idle.popleft())
+
+    @property
+    def idle_count(self) -> int:
+        return sum(len(idle) for idle in self._idle.values())
+
+    @property
+    def open_count(self) -> int:
+        return sum(self._open.values())

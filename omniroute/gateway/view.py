@@ -1,0 +1,141 @@
+"""The snapshot as a worker needs it: everything that can be computed once is computed here.
+
+A `View` is immutable once built; a new snapshot makes a new one, and requests under way keep the
+one they began with. Per connection it holds the very bytes with which a request head begins,
+credential included, so that nothing is assembled header by header while a request waits.
+"""
+
+import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+from omniroute import __version__
+from omniroute.formats import openai_chat
+from omniroute.gateway.connector import Origin
+from omniroute.gateway.proxies import EnvironmentProxies
+from omniroute.installation import Installation
+from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
+
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+
+# What a client may say to an upstream of its own format beside the body. Everything else of the
+# client's headers ends here: credentials, cookies and addresses are not the upstream's business.
+FORWARDED_HEADERS: Final = frozenset({b"openai-beta"})
+
+
+class Principal:
+    """Who asks: one key, or everybody where no key is required."""
+
+    __slots__ = ("id", "name")
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id = id
+        self.name = name
+
+
+ANONYMOUS: Final = Principal("", "anonymous")
+
+
+class Target:
+    """One connection of one provider, ready to be sent to."""
+
+    __slots__ = ("connection_id", "head", "host", "origin", "priority", "provider_id")
+
+    def __init__(
+        self, provider: ProviderView, connection: ConnectionView, origin: Origin, head: bytes
+    ) -> None:
+        self.provider_id = provider.id
+        self.connection_id = connection.id
+        self.priority = connection.priority
+        self.host = origin.host
+        self.origin = origin
+        self.head = head  # request line and every header that does not change between requests
+
+    def __repr__(self) -> str:
+        return f"Target({self.connection_id!r})"  # never the head: it holds the credential
+
+
+class View:
+    """All that serving needs, from one snapshot."""
+
+    def __init__(
+        self,
+        version: int,
+        snapshot: Snapshot,
+        installation: Installation,
+        environment_proxies: EnvironmentProxies,
+    ) -> None:
+        self.version = version
+        self.server = snapshot.server
+        self.limits = snapshot.limits
+        self.upstream = snapshot.upstream
+        self.instance_token = f"omniroute-{snapshot.instance_id}".encode("ascii")
+        self.principals = {key.digest: Principal(key.id, key.name) for key in snapshot.keys}
+        self.prefixes: dict[str, ProviderView] = {}
+        self.targets: dict[str, tuple[Target, ...]] = {}
+        self.models: dict[str, openai_chat.ModelEntry] = {}
+        providers = {provider.id: provider for provider in snapshot.providers}
+        for provider in snapshot.providers:
+            for prefix in provider.prefixes:
+                self.prefixes.setdefault(prefix, provider)
+        for provider in snapshot.providers:
+            self.prefixes[provider.id] = provider  # an id wins over another's prefix
+        for connection in sorted(snapshot.connections, key=lambda each: each.priority):
+            provider = providers[connection.provider]
+            if provider.needs:
+                continue
+            target = _target(provider, connection, snapshot, installation, environment_proxies)
+            self.targets[provider.id] = (*self.targets.get(provider.id, ()), target)
+        for provider_id in self.targets:
+            for model in providers[provider_id].models:
+                name = f"{provider_id}/{model.id}"
+                self.models[name] = openai_chat.ModelEntry(id=name, owned_by=provider_id)
+        self.models_body = openai_chat.model_list(list(self.models.values()))
+        self.hosts = _host_names(snapshot)
+        self.cors_origins = frozenset(each.encode() for each in snapshot.server.cors_origins)
+
+
+def _host_names(snapshot: Snapshot) -> frozenset[str]:
+    own = {socket.gethostname().lower(), snapshot.server.host.lower()}
+    return frozenset(
+        LOOPBACK_NAMES | own | {name.lower() for name in snapshot.server.allowed_hosts}
+    )
+
+
+def _target(
+    provider: ProviderView,
+    connection: ConnectionView,
+    snapshot: Snapshot,
+    installation: Installation,
+    environment_proxies: EnvironmentProxies,
+) -> Target:
+    parts = urlsplit(connection.url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = connection.proxy or provider.proxy or snapshot.server.proxy
+    if proxy is None:
+        proxy = environment_proxies.proxy_for(parts.scheme, host)
+    origin = Origin(
+        scheme=parts.scheme,
+        host=host,
+        port=port,
+        proxy=proxy,
+        ca_file=provider.ca_file or snapshot.upstream.ca_file,
+        allow_private=snapshot.upstream.allow_private or connection.allow_private,
+    )
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    authority = parts.netloc.rpartition("@")[2]
+    fields: dict[str, str] = {
+        "host": authority,
+        "user-agent": f"OmniRoute/{__version__}",
+        "accept-encoding": "identity",
+        "via": f"1.1 omniroute-{snapshot.instance_id}",
+    }
+    fields.update((name.lower(), value) for name, value in provider.headers)
+    if connection.secret and provider.auth_header:
+        credential = installation.decrypt(connection.secret).decode("utf-8")
+        fields[provider.auth_header] = provider.auth_value.replace("{credential}", credential)
+    fields["content-type"] = "application/json"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    head = f"POST {path} HTTP/1.1\r\n{lines}"
+    return Target(provider, connection, origin, head.encode("latin-1"))
