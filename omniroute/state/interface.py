@@ -22,6 +22,10 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from omniroute.record import Record
 
+MAP_FULL = "map_full"
+DISK_FULL = "disk_full"
+"""Reasons in `StateStats.dropped`."""
+
 
 class StateError(Exception):
     """The shared state cannot be used; the message says what is wrong and what helps."""

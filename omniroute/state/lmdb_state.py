@@ -18,6 +18,7 @@ The rules, and why:
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -31,6 +32,8 @@ import lmdb
 from omniroute.record import Record
 from omniroute.state import files, layout
 from omniroute.state.interface import (
+    DISK_FULL,
+    MAP_FULL,
     StateDamaged,
     StateError,
     StateMissing,
@@ -53,6 +56,8 @@ _CUT = 256
 _OUTBOX_SHARE = 0.6
 _OUTBOX_LOOK_EVERY = 64  # settles; looking costs a quarter of one
 _VERIFY_ALWAYS_BYTES = 8 << 20  # up to here a full check takes some 40 ms at most
+
+_DISK_FULL_CODES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 _SCHEMA = b"schema"
 _REBUILT = b"rebuilt"
@@ -308,20 +313,16 @@ class LmdbState:
                     while not txn.put(self._keys.next(), blob, True, False, db=self._outbox):
                         """Another process made this very key; the next one is free."""
                 else:
-                    self._add_drops(txn, "map_full", 1)
+                    self._add_drops(txn, MAP_FULL, 1)
                 stored = txn.get(usage_key, db=usage)
                 txn.put(usage_key, layout.add_record(stored, record), db=usage)
                 if self._owed_drops:  # whoever owes counters owes a drop, too
                     self._pay(txn)
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
-            self._look_in = 0
-            self._owe(
-                usage_key,
-                layout.record_counts(record),
-                "disk_full" if _is_disk(error) else "map_full",
-            )
-            return False
         except lmdb.Error as error:
+            if reason := _no_room(error):
+                self._look_in = 0
+                self._owe(usage_key, layout.record_counts(record), reason)
+                return False
             raise StateError(f"cannot settle a request in the shared state: {error}") from error
         if self._owed_drops:
             self._owed_counts.clear()
@@ -344,9 +345,9 @@ class LmdbState:
         try:
             with self._environment.begin(write=True) as txn:
                 self._pay(txn)
-        except (lmdb.MapFullError, lmdb.DiskError):
-            return  # stays owed, and is told by stats()
         except lmdb.Error as error:
+            if _no_room(error):
+                return  # stays owed, and is told by stats()
             raise StateError(f"cannot count a request in the shared state: {error}") from error
         self._owed_counts.clear()
         self._owed_drops.clear()
@@ -503,8 +504,11 @@ def _file_id(directory: Path) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
 
 
-def _is_disk(error: lmdb.Error) -> bool:
-    return isinstance(error, lmdb.DiskError)
+def _no_room(error: lmdb.Error) -> str:
+    """The reason under which a record is counted as dropped; "" for errors of other kinds."""
+    if isinstance(error, lmdb.MapFullError):
+        return MAP_FULL
+    return DISK_FULL if error.code in _DISK_FULL_CODES else ""
 
 
 def _bytes_of(txn: "_Txn", database: "_Database | None") -> int:

@@ -10,7 +10,13 @@ from itertools import islice
 
 from omniroute.record import Record
 from omniroute.state import layout
-from omniroute.state.interface import StateError, StateStats, UsageRow, UsageTotals
+from omniroute.state.interface import (
+    MAP_FULL,
+    StateError,
+    StateStats,
+    UsageRow,
+    UsageTotals,
+)
 
 
 class MemoryState:
@@ -58,7 +64,7 @@ class MemoryState:
         key = self._usage_keys.of(record)
         self._usage[key] = layout.add_record(self._usage.get(key), record)
         if len(self._outbox) >= self._limit:
-            self.count_drop("map_full")
+            self.count_drop(MAP_FULL)
             return False
         self._outbox[self._keys.next()] = layout.encode_record(record)
         return True
