@@ -12,8 +12,8 @@ Invariants:
   its record lies in LMDB and the next start writes it out.
 
 Messages, child to supervisor: `beat {inflight}` (all), `ready` (all), from control also
-`published {map_bytes, first_start}` (workers may open the state), `first_start {…}` (what is printed
-once) and `refused {message}` (the configuration cannot be used; there is no point in going on).
+`published {map_bytes, first_start}` (workers may open the state), `first_start {password, link,
+api_key}` (what is printed once) and `refused {message}` (it cannot start as things are).
 Supervisor to child: `go {drain_timeout_s, map_bytes}` and `drain {limit_s}` to workers; `reload`,
 `child_died {kind, number, pid}`, `fleet {…}` and `stop` to control.
 """
@@ -61,7 +61,7 @@ class Ready:
 
     endpoint: str  # "http://127.0.0.1:20128", without /v1
     dashboard: str  # "http://127.0.0.1:20129"
-    first_start: Mapping[str, Any]  # {} | {"password", "password_source", "link", "api_key"}
+    first_start: Mapping[str, Any]  # {} or password, link, api_key
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,8 @@ class _House:
         ]
         if plan.config_file is not None:
             arguments += ["--config", str(plan.config_file)]
+        if self._map_bytes:
+            arguments.append("--is-replacement")
         return spawn("omniroute.control", arguments, {"--dashboard-fd": self._dashboard_socket})
 
     def _spawn_worker(self, number: int) -> Child:
@@ -410,9 +412,11 @@ class _House:
             case "first_start":
                 self._first_start = {k: v for k, v in message.items() if k != "type"}
             case "refused":
-                print(f"omniroute: {message['message']}", file=sys.stderr, flush=True)
-                self._exit_code = EXIT_REFUSED
-                self._stop.set()
+                if not self._map_bytes:
+                    # Nothing runs on an earlier configuration, so there is no point in going on.
+                    print(f"omniroute: {message['message']}", file=sys.stderr, flush=True)
+                    self._exit_code = EXIT_REFUSED
+                    self._stop.set()
         self._tell_when_ready()
 
     async def _go(self, worker: _Slot) -> None:

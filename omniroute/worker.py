@@ -62,13 +62,14 @@ def main(argv: list[str] | None = None) -> int:
         listener=socket.socket(fileno=given.listen_fd),
         link_socket=socket.socket(fileno=given.link_fd),
     )
+    status = 0
     try:
         trio.run(worker.run)
     except* (InstallationError, StateError) as group:
-        for error in group.exceptions:
-            _log.error("%s", error)
-        return 1
-    return 0
+        for problem in group.exceptions:
+            _log.error("%s", problem)
+        status = 1
+    return status
 
 
 class Worker:

@@ -1,0 +1,188 @@
+"""The running control process: link, jobs, the app on its two doors, and the orderly end.
+
+The end: on `stop` or when the supervisor is gone, the doors close, the outbox is written out as
+far as the time allows (what is left, the next start finds in LMDB), the state is synced and closed.
+"""
+
+import logging
+import socket
+import sys
+import time
+from functools import partial
+
+import trio
+
+from omniroute.assets import dashboard_dir
+from omniroute.control.access import Access
+from omniroute.control.app import build_app
+from omniroute.control.bootstrap import Foundation
+from omniroute.control.door import Door
+from omniroute.control.drain import BATCH, DrainStatus, drain_once
+from omniroute.control.jobs import Job, JobFailed
+from omniroute.control.origins import KnownHosts
+from omniroute.control.serving import SocketUnusable, private_socket, serve_app
+from omniroute.control.status import Status
+from omniroute.link import Link, LinkError
+from omniroute.store.database import Store
+
+BEAT_S = 0.5
+_JOB_EVERY_S = 1.0
+_LAST_DRAIN_S = 10.0
+
+_log = logging.getLogger("omniroute.control")
+
+
+class StateReplaced(Exception):
+    """The state's files were removed or replaced while in use; a fresh process makes new ones."""
+
+
+class ControlProcess:
+    """Owns the parts from the first beat to the exit."""
+
+    def __init__(
+        self,
+        foundation: Foundation,
+        *,
+        link_socket: socket.socket,
+        dashboard_socket: socket.socket,
+        endpoint: str,
+        dashboard: str,
+    ) -> None:
+        self._foundation = foundation
+        self._state = foundation.state
+        self._configuration = foundation.configuration
+        self._link_socket = link_socket
+        self._dashboard_socket = dashboard_socket
+        self._drain = DrainStatus()
+        self._jobs: list[Job] = []
+        self._status = Status(
+            state=foundation.state,
+            configuration=foundation.configuration,
+            drain=self._drain,
+            jobs=self._jobs,
+            warnings=foundation.warnings,
+            endpoint=endpoint,
+            dashboard=dashboard,
+        )
+
+    async def run(self) -> None:
+        """Returns after an orderly end. Raises StateReplaced, StoreError."""
+        self._stopping = trio.Event()
+        link = Link(self._link_socket)
+        store: Store | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._beat, link)
+                store = await trio.to_thread.run_sync(
+                    Store.open, self._foundation.installation.database
+                )
+                self._configuration.stored_keys = store.client_keys
+                nursery.start_soon(self._obey, link, nursery)
+                self._plan_jobs(store)
+                for job in self._jobs:
+                    nursery.start_soon(job.repeat)
+                nursery.start_soon(self._watch_place)
+                await self._open_doors(store, nursery)
+                await link.send("ready")
+                await self._stopping.wait()
+                nursery.cancel_scope.cancel()
+            # Beating on: this may take longer than the supervisor bears silence.
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._beat, link)
+                await trio.to_thread.run_sync(self._write_out, store)
+                nursery.cancel_scope.cancel()
+        finally:
+            if store is not None:
+                store.close()
+            self._state.close()
+            await link.aclose()
+
+    # The link
+
+    async def _beat(self, link: Link) -> None:
+        while True:
+            await link.send("beat")
+            await trio.sleep(BEAT_S)
+
+    async def _obey(self, link: Link, nursery: trio.Nursery) -> None:
+        try:
+            while (message := await link.receive()) is not None:
+                match message["type"]:
+                    case "fleet":
+                        self._status.fleet.update(message)
+                    case "reload":
+                        reload = partial(self._configuration.reload, "asked by signal")
+                        await trio.to_thread.run_sync(reload)
+                    case "child_died":
+                        await trio.to_thread.run_sync(self._free_readers)
+                    case "stop":
+                        self._stopping.set()
+        except LinkError:
+            _log.exception("the supervisor sent what is no message; leaving")
+        else:
+            if not self._stopping.is_set():
+                _log.warning("the supervisor is gone; leaving")
+        self._stopping.set()
+
+    # Jobs
+
+    def _plan_jobs(self, store: Store) -> None:
+        self._jobs += [
+            Job("history", _JOB_EVERY_S, partial(self._write_history, store)),
+            Job("sync", _JOB_EVERY_S, self._state.sync),
+            Job("configuration", _JOB_EVERY_S, self._configuration.reload_if_changed),
+        ]
+
+    def _write_history(self, store: Store) -> None:
+        while drain_once(self._state, store, BATCH, self._drain) == BATCH:
+            pass
+        if self._drain.problem:
+            raise JobFailed(self._drain.problem)
+
+    def _write_out(self, store: Store) -> None:
+        deadline_s = time.monotonic() + _LAST_DRAIN_S
+        while time.monotonic() < deadline_s:
+            if drain_once(self._state, store, BATCH, self._drain) == 0:
+                break
+        if self._drain.problem:
+            _log.error("records stay in the outbox until the next start: %s", self._drain.problem)
+        self._state.sync()
+
+    def _free_readers(self) -> None:
+        freed = self._state.reader_check()
+        if freed:
+            _log.info("freed %d reader slots of dead processes", freed)
+
+    async def _watch_place(self) -> None:
+        while True:
+            if not self._state.in_place():
+                raise StateReplaced(
+                    "the files of the shared state were removed or replaced while in use; "
+                    "starting anew with counters from the history"
+                )
+            await trio.sleep(_JOB_EVERY_S)
+
+    # The app
+
+    async def _open_doors(self, store: Store, nursery: trio.Nursery) -> None:
+        access = await trio.to_thread.run_sync(
+            Access, self._foundation.installation, store, time.time
+        )
+        app = build_app(access, self._status.document, dashboard_dir())
+        public = Door(app, self._known_hosts, is_private=False)
+        private = Door(app, self._known_hosts, is_private=True)
+        nursery.start_soon(serve_app, public, self._dashboard_socket, self._stopping.wait)
+        if sys.platform == "win32":
+            return
+        try:
+            sock = private_socket(self._foundation.installation.control_socket)
+        except SocketUnusable as error:
+            self._foundation.warnings.append(f"{error}; the dashboard is on its own port only")
+            _log.error("%s", error)
+        else:
+            nursery.start_soon(serve_app, private, sock, self._stopping.wait)
+
+    def _known_hosts(self) -> KnownHosts:
+        snapshot = self._configuration.snapshot
+        assert snapshot is not None, "published before this process serves"
+        return KnownHosts(snapshot.server.host, snapshot.server.allowed_hosts)
