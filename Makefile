@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
 LOCK := --require-hashes --no-deps
 UV_VERSION := 0.13.8
 
@@ -15,6 +15,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard omniroute/_speedups/*.pyx omniroute/_speedups/*.pxd)
 UNIT := not processes and not slow
 TWIN_TESTS = $(wildcard tests/wire tests/_speedups tests/test_speedups*.py)
+# Page of docs/reference : module that prints it.
+REFERENCES := cli:omniroute.cli_reference config:omniroute.config.reference \
+	providers:omniroute.providers.reference
+FUZZ_S ?= 60
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -64,16 +68,19 @@ bench: system-deps $(VENV)/.dev extensions ## measure against nginx and direct-t
 	@$(BIN)/python -m bench.run $(ARGS)
 
 bench-micro: $(VENV)/.dev extensions ## each compiled speedup beside its Python twin
-	@$(BIN)/python -m pytest -q --benchmark-enable --benchmark-only bench $(ARGS)
+	@$(BIN)/python -m pytest -q bench/micro --benchmark-enable $(ARGS)
 
-fuzz: $(VENV)/.dev extensions ## the property tests with many more examples (minutes)
+fuzz: $(VENV)/.dev extensions ## mutation fuzzers and the property tests at length (FUZZ_S=60)
+	@for target in $(wildcard tests/fuzz/fuzz_*.py); do \
+		PYTHONPATH=. $(BIN)/python $$target --seconds $(FUZZ_S) || exit 1; done
 	@$(BIN)/python -m pytest -q -n auto -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
 lock: $(CACHE)/lock/.uv ## resolve the dependencies anew into requirements/*.txt, with hashes
 	@sh tools/lock.sh $(CACHE)/lock/bin/uv
 
 docs: $(VENV)/.dev ## write the generated references under docs/reference anew
-	@$(BIN)/python tools/references.py
+	@$(foreach page,$(REFERENCES),$(BIN)/python -m $(word 2,$(subst :, ,$(page))) \
+		>$(VENV)/page && cp $(VENV)/page docs/reference/$(word 1,$(subst :, ,$(page))).md &&) true
 
 extensions: $(VENV)/.dev
 	@OMNIROUTE_REQUIRE_EXTENSIONS=1 $(BIN)/python setup.py --quiet build_ext --inplace

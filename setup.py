@@ -63,6 +63,7 @@ def speedups() -> list[Extension]:
     built: list[Extension] = cythonize(
         modules,
         build_dir="build/cython",
+        quiet=True,
         compiler_directives={"language_level": "3"},
     )
     return built

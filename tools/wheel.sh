@@ -29,9 +29,9 @@ done
 
 echo "trying $(basename "$out"/*.whl) in a fresh environment"
 "$python" -m venv "$out/venv"
-"$out/venv/bin/python" -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps \
+"$out/venv/bin/python" -m pip --disable-pip-version-check install -qq --require-hashes --no-deps \
   -r "$here/requirements/runtime.txt"
-"$out/venv/bin/python" -m pip --disable-pip-version-check install --quiet --no-deps "$out"/*.whl
+"$out/venv/bin/python" -m pip --disable-pip-version-check install -qq --no-deps "$out"/*.whl
 "$out/venv/bin/python" -m pip check >/dev/null
 cd "$out"
 ./venv/bin/python -P "$here/tools/smoke.py"
