@@ -18,8 +18,8 @@ import pytest
 import omniroute._speedups as speedups
 from omniroute._speedups import JsonScanError, SseTooLong, contract, jsonscan_py, sse_py
 
-REQUIRED = bool(os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS"))
-BUILT = find_spec("omniroute._speedups.sse_c") is not None
+REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS", "") not in ("", "0")
+BUILT = all(find_spec(f"omniroute._speedups.{name}_c") for name in ("sse", "jsonscan"))
 PAIRS = ["sse", "jsonscan"]
 
 needs_extension = pytest.mark.skipif(

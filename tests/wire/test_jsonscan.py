@@ -24,7 +24,8 @@ from omniroute.wire.jsonscan import (
 )
 
 TWINS = ["jsonscan_py"]
-if find_spec("omniroute._speedups.jsonscan_c") or os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS"):
+REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS", "") not in ("", "0")
+if REQUIRED or find_spec("omniroute._speedups.jsonscan_c"):
     TWINS.append("jsonscan_c")
 
 
@@ -304,10 +305,11 @@ DOCUMENTS = _objects(VALUES, SPACES).map(str.encode)
 
 
 def members_of(document: bytes) -> list[tuple[str, Any]]:
-    """The members by the standard library's decoder, in order and with duplicates."""
-    pairs: list[tuple[str, Any]] = json.loads(
-        document, object_pairs_hook=lambda pairs: Pairs(pairs)
-    )
+    """The members by the standard library's decoder, in order and with duplicates.
+
+    As lenient as msgspec about what stands in strings that it only skips."""
+    text = document.decode("utf-8", "surrogateescape")
+    pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=Pairs, strict=False)
     return pairs
 
 

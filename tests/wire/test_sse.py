@@ -15,7 +15,8 @@ from omniroute._speedups import sse_py as reference
 from omniroute.wire import sse
 
 TWINS = ["sse_py"]
-if find_spec("omniroute._speedups.sse_c") or os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS"):
+REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS", "") not in ("", "0")
+if REQUIRED or find_spec("omniroute._speedups.sse_c"):
     TWINS.append("sse_c")
 
 LIMIT = 1 << 20
