@@ -8,7 +8,7 @@ changes nothing and keeps nothing, so a reload is another call.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, get_origin
 
 import msgspec
 
@@ -23,6 +23,7 @@ from omniroute.config.schema import (
     expected,
     is_file,
     is_secret,
+    literals,
     sections,
     unwrap,
 )
@@ -222,7 +223,11 @@ class _Builder:
         try:
             return msgspec.convert(value, annotation, strict=strict)
         except msgspec.ValidationError as error:
-            self._problem(path, *_explain(annotation, value, str(error)))
+            item = re.search(r" - at `\$\[(\d+)\]`$", str(error))
+            if item is not None:
+                self._problem((*path, int(item[1])), "is not a string", "")
+            else:
+                self._problem(path, *_explain(annotation, value))
             return None
 
     def _resolved(self, raw: object, *, from_text: bool) -> tuple[object, bool]:
@@ -251,23 +256,18 @@ class _Builder:
         self.problems.append(self.origin.problem(path, message, hint))
 
 
-def _explain(annotation: Any, value: object, error: str) -> tuple[str, str]:
+def _explain(annotation: Any, value: object) -> tuple[str, str]:
     """(what is wrong, what would be right), without the value where that is a secret."""
     bare, meta = unwrap(annotation)
+    if is_secret(annotation) or not isinstance(value, str | int | float):
+        return "has the wrong type", f"it must be {expected(annotation)}"
+    if value == "":
+        return "must not be empty", ""
     if meta.pattern is not None and isinstance(value, str):
-        return f"{value!r} is not allowed here", (meta.description or "")
-    simple = isinstance(value, str | int | float) and not is_secret(annotation)
-    wrong = f"{value!r} is not {expected(annotation)}" if simple else "has the wrong type"
-    if simple and value == "":
-        wrong = "must not be empty"
-    choices = [option for option in get_args(bare) if isinstance(option, str)]
-    for option in get_args(bare):
-        choices += [choice for choice in get_args(option) if isinstance(choice, str)]
-    if choices and isinstance(value, str):
-        return wrong, _suggestion(value, choices, "")
-    where = re.search(r" - at `\$\[(\d+)\]`$", error)
-    hint = f"item {where[1]} is something else" if where else ""
-    return wrong, (hint if simple else f"it must be {expected(annotation)}")
+        return f"{value!r} is not allowed here", meta.description or ""
+    wrong = f"{value!r} is not {expected(annotation)}"
+    choices = literals(bare)
+    return wrong, _suggestion(value, choices, "") if isinstance(value, str) and choices else ""
 
 
 def _suggestion(name: str, known: list[str], fallback: str) -> str:

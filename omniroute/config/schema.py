@@ -398,18 +398,24 @@ def is_file(annotation: Any) -> bool:
     return bool((unwrap(annotation)[1].extra or {}).get("file"))
 
 
+def literals(bare: Any) -> list[str]:
+    """The values a `Literal`, optional or not, allows; empty for any other type."""
+    if type(None) in get_args(bare):
+        bare = get_args(bare)[0]
+    return list(get_args(bare)) if get_origin(bare) is Literal else []
+
+
 def expected(annotation: Any) -> str:
     """What a value of this type looks like, in words."""
     bare, meta = unwrap(annotation)
-    options = [option for option in get_args(bare) if option is not type(None)]
-    if get_origin(bare) is Literal:
-        return "one of " + ", ".join(f'"{option}"' for option in options)
+    if choices := literals(bare):
+        return "one of " + ", ".join(f'"{choice}"' for choice in choices)
     if get_origin(bare) is tuple:
         return "a list of strings"
     if get_origin(bare) is dict:
         return "a table of strings"
     if type(None) in get_args(bare):
-        return expected(options[0])
+        return expected(get_args(bare)[0])
     if bare is bool:
         return "true or false"
     if bare in (int, float):
