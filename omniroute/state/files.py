@@ -206,6 +206,22 @@ def allocate(directory: Path, map_bytes: int) -> str:
         os.close(fd)
 
 
+def allocate_lock_file(directory: Path, readers: int) -> None:
+    """The same for LMDB's table of readers, which is always mapped writable.
+
+    Before LMDB opens it, by who is alone: LMDB takes a longer file as it is. Raises `OSError` when
+    there is no room.
+    """
+    if fcntl is None or not hasattr(os, "posix_fallocate"):
+        return
+    fd = os.open(directory / "lock.mdb", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # 64 bytes a reader and a header of twice that (mdb.c: MDB_reader, MDB_txninfo).
+        os.posix_fallocate(fd, 0, (readers + 2) * 64 // 4096 * 4096 + 4096)
+    finally:
+        os.close(fd)
+
+
 def hindrance(directory: Path, map_bytes: int) -> str:
     """Why the data file may not be mapped writable with this size; "" when it may."""
     stat = data_file(directory).stat()

@@ -14,6 +14,9 @@ The rules, and why:
 * The outbox may fill `_OUTBOX_SHARE` of the map. What is beyond is dropped and counted; the rest is
   kept for counters. Should even that not do (a stuck reader, a full disk), counters wait in memory,
   and go in with the next transaction that succeeds.
+* Even removing needs free pages, as LMDB copies what it changes. So a reserve of pages lies in a
+  database of its own; `forget` gives it up when it finds no room, and puts it back later. Meanwhile
+  the outbox takes no records, so that what is freed is not used up at once.
 * A state is made complete under another name and then renamed, so nobody ever sees half of one.
 """
 
@@ -51,18 +54,21 @@ SCHEMA_VERSION = 1
 MAP_BYTES_MIN = 1 << 20
 MAX_READERS = 512
 _MAX_DBS = 32  # the issues to come add theirs
-_DATABASES = (b"meta", b"snapshot", b"outbox", b"usage", b"drops")
+_DATABASES = (b"meta", b"snapshot", b"outbox", b"usage", b"drops", b"reserve")
 _CUT = 256
 _OUTBOX_SHARE = 0.6
+_RESERVE_BYTES_MAX = 256 << 10
 _OUTBOX_LOOK_EVERY = 64  # settles; looking costs a quarter of one
 _VERIFY_ALWAYS_BYTES = 8 << 20  # up to here a full check takes some 40 ms at most
 
-_DISK_FULL_CODES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# LMDB reports a write that the file system cut short as EIO.
+_DISK_FULL_CODES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 _SCHEMA = b"schema"
 _REBUILT = b"rebuilt"
 _VERSION = b"snapshot_version"
 _SNAPSHOT = b"current"
+_RESERVE = b"pages"
 
 
 def open_state(
@@ -135,6 +141,7 @@ def _open_present(
             if use.alone and (torn or used_bytes <= _VERIFY_ALWAYS_BYTES):
                 _verify(directory)
             if use.alone:
+                files.allocate_lock_file(directory, MAX_READERS)
                 map_bytes = max(map_bytes, used_bytes)
                 hindrance = files.allocate(directory, map_bytes)
             else:
@@ -154,6 +161,9 @@ def _open_present(
         except BaseException:
             environment.close()
             raise
+    except OSError as error:
+        use.release()
+        raise StateError(f"cannot open the shared state in {directory}: {error}") from error
     except BaseException:
         use.release()
         raise
@@ -220,6 +230,7 @@ def _create(directory: Path, map_bytes: int) -> None:
         if new.exists():  # a creator that was killed
             shutil.rmtree(new)
         new.mkdir(mode=0o700)
+        files.allocate_lock_file(new, MAX_READERS)
         environment = lmdb.open(
             str(new), map_size=map_bytes, mode=0o600, max_dbs=_MAX_DBS, max_readers=MAX_READERS
         )
@@ -227,6 +238,7 @@ def _create(directory: Path, map_bytes: int) -> None:
             with environment.begin(write=True) as txn:
                 databases = {name: environment.open_db(name, txn=txn) for name in _DATABASES}
                 txn.put(_SCHEMA, SCHEMA_VERSION.to_bytes(2, "big"), db=databases[b"meta"])
+                txn.put(_RESERVE, _reserve(map_bytes), db=databases[b"reserve"])
         finally:
             environment.close()
         new.rename(directory)
@@ -255,6 +267,7 @@ class LmdbState:
         self._outbox = databases[b"outbox"]
         self._usage = databases[b"usage"]
         self._drops = databases[b"drops"]
+        self._reserve = databases[b"reserve"]
         self._mapping = mapping
         self._use = use
         self._warnings = warnings
@@ -330,7 +343,10 @@ class LmdbState:
         return kept
 
     def _look_at_outbox(self, txn: "_Txn") -> None:
-        self._outbox_open = _bytes_of(txn, self._outbox) < self._outbox_limit_bytes
+        self._outbox_open = (
+            _bytes_of(txn, self._outbox) < self._outbox_limit_bytes
+            and txn.stat(self._reserve)["entries"] > 0
+        )
         # Closed: look each time, since the drain makes room at any moment.
         self._look_in = _OUTBOX_LOOK_EVERY if self._outbox_open else 0
 
@@ -373,12 +389,40 @@ class LmdbState:
             return list(islice(txn.cursor(self._outbox), limit))
 
     def forget(self, keys: Sequence[bytes]) -> int:
-        forgotten = 0
-        for start in range(0, len(keys), _CUT):
-            with self._writing("remove records from the outbox") as txn:
-                for key in keys[start : start + _CUT]:
-                    forgotten += txn.delete(key, db=self._outbox)
+        forgotten, start, cut = 0, 0, _CUT
+        while start < len(keys):
+            try:
+                with self._environment.begin(write=True) as txn:
+                    gone = sum(
+                        txn.delete(key, db=self._outbox) for key in keys[start : start + cut]
+                    )
+            except lmdb.Error as error:
+                if _no_room(error) and (cut > 1 or self._give_up_reserve()):
+                    cut = max(1, cut // 4)
+                    continue
+                raise StateError(
+                    f"the shared state cannot remove records from the outbox: {error}"
+                ) from error
+            forgotten += gone
+            start += cut
+        self._restore_reserve()
         return forgotten
+
+    def _give_up_reserve(self) -> bool:
+        """Its pages become free with the second transaction from here."""
+        with self._writing("give up its reserve") as txn:
+            return txn.delete(_RESERVE, db=self._reserve)
+
+    def _restore_reserve(self) -> None:
+        with self._reading("look for its reserve") as txn:
+            if txn.stat(self._reserve)["entries"]:
+                return
+        try:
+            with self._environment.begin(write=True) as txn:
+                txn.put(_RESERVE, _reserve(self._mapping.map_bytes), db=self._reserve)
+        except lmdb.Error as error:
+            if not _no_room(error):  # else the next `forget` tries again
+                raise StateError(f"the shared state cannot keep a reserve: {error}") from error
 
     def usage(self, key_id: str, day: int) -> UsageTotals:
         key = layout.usage_key(key_id, day)
@@ -441,7 +485,14 @@ class LmdbState:
     def stats(self) -> StateStats:
         with self._reading("read its figures") as txn:
             outbox_bytes = _bytes_of(txn, self._outbox)
-            others = (None, self._meta, self._snapshot, self._usage, self._drops)
+            others = (
+                None,
+                self._meta,
+                self._snapshot,
+                self._usage,
+                self._drops,
+                self._reserve,
+            )
             dropped = {
                 key.decode(): int.from_bytes(count, "big") for key, count in txn.cursor(self._drops)
             }
@@ -509,6 +560,10 @@ def _no_room(error: lmdb.Error) -> str:
     if isinstance(error, lmdb.MapFullError):
         return MAP_FULL
     return DISK_FULL if error.code in _DISK_FULL_CODES else ""
+
+
+def _reserve(map_bytes: int) -> bytes:
+    return bytes(min(_RESERVE_BYTES_MAX, map_bytes // 16))
 
 
 def _bytes_of(txn: "_Txn", database: "_Database | None") -> int:
