@@ -63,8 +63,8 @@ class RequestReader(MessageReader):
         super().__init__(limits, ChunkedDecoder(pad=False))
         self._parse = request_parser(parser)
         self._blank_seen = False
-        self._known_host = b""
-        self._known_line = b""
+        self._known_host: bytes | None = None
+        self._known_line: bytes | None = None
         self._asked = (b"", b"", 1)
 
     @property
@@ -111,7 +111,7 @@ class RequestReader(MessageReader):
             raise Refusal("the head is malformed")
         fields = merge(headers)
         host = fields.get(b"host")
-        if host != self._known_host:
+        if host != self._known_host or host is None:
             if host is None or not _HOST.fullmatch(host):
                 raise Refusal("the host field is missing or malformed")
             self._known_host = host

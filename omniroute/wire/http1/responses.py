@@ -51,7 +51,7 @@ class ResponseReader(MessageReader):
         super().__init__(limits, ChunkedDecoder(pad=True))
         self._parse = response_parser(parser)
         self._method = b""
-        self._known_line = b""
+        self._known_line: bytes | None = None
         self._told = (0, 1)
         self._keep_alive = True
         self._interim_count = 0
