@@ -15,9 +15,9 @@ import trio
 
 from omniroute.link import Link
 from omniroute.simulator.app import Stats
+from omniroute.simulator.scenario import PACE_VARIABLE
 from omniroute.simulator.server import listen, serve
 
-PACE_VARIABLE = "OMNIROUTE_SIMULATOR_PACE_MS"
 DEFAULT_PORT = 9101
 _BEAT_S = 0.5
 

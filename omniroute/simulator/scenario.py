@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LISTED", "Scenario", "UnknownScenario", "scenario_named"]
+__all__ = ["LISTED", "PACE_VARIABLE", "Scenario", "UnknownScenario", "scenario_named"]
+
+PACE_VARIABLE = "OMNIROUTE_SIMULATOR_PACE_MS"
+"""The environment's pace, where neither the command line nor the model's name gives one."""
 
 REPLIES = frozenset(
     {"plain", "tools", "parallel-tools", "think", "reasoning", "long", "unicode", "empty"}
