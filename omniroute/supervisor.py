@@ -441,6 +441,7 @@ class _House:
             self._moved.notify_all()
 
     async def _report_fleet(self) -> None:
+        """Tell control how the processes are: at each change, and once a second."""
         import trio
 
         while True:
@@ -451,7 +452,9 @@ class _House:
                 control_restarts=self._control.restarts,
                 draining=self._stop.is_set(),
             )
-            await trio.sleep(_FLEET_EVERY_S)
+            with trio.move_on_after(_FLEET_EVERY_S):
+                async with self._moved:
+                    await self._moved.wait()
 
     # Ready
 

@@ -49,6 +49,7 @@ async def serve_app(
     config.bind = [f"fd://{sock.detach()}"]
     config.accesslog = None
     config.errorlog = logging.getLogger("omniroute.control.http")
+    config.errorlog.setLevel(logging.WARNING)  # the supervisor prints the URLs
     config.include_server_header = False
     config.graceful_timeout = _GRACEFUL_S
     config.keep_alive_timeout = _KEEP_ALIVE_S
