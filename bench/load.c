@@ -594,6 +594,7 @@ static bool read_body(struct connection *c, const char **pp, const char *end, in
             *pp = p;
             return true;
         case CHUNK_BAD:
+            *pp = end;
             fail(c, WRONG_FRAMING, p, (size_t)(end - p), now);
             return false;
         case CHUNK_END:
@@ -857,7 +858,7 @@ static double positive(const char *option, const char *text) {
 static void parse_options(int argc, char **argv) {
     enum { URL, CONNECTIONS, DURATION, REQUESTS, WARMUP, RATE, RAMP, TIMEOUT, MODEL, STREAM, EVENTS,
            ASK_USAGE, KEY, KEYS, HEADER, BODY_BYTES, BODY_FILE, EXPECT, EXPECT_BODY, TERMINATOR,
-           FINISH, CDF };
+           FINISH, CDF, HELP };
     static const struct option known[] = {
         {"url", 1, NULL, URL},           {"connections", 1, NULL, CONNECTIONS},
         {"duration", 1, NULL, DURATION}, {"requests", 1, NULL, REQUESTS},
@@ -870,6 +871,7 @@ static void parse_options(int argc, char **argv) {
         {"body", 1, NULL, BODY_FILE},    {"expect", 1, NULL, EXPECT},
         {"expect-body", 1, NULL, EXPECT_BODY}, {"terminator", 1, NULL, TERMINATOR},
         {"finish", 1, NULL, FINISH},     {"cdf", 0, NULL, CDF},
+        {"help", 0, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
     int which;
@@ -903,6 +905,7 @@ static void parse_options(int argc, char **argv) {
         case TERMINATOR: options.terminator = optarg; break;
         case FINISH: options.finish = optarg; break;
         case CDF: options.cdf = true; break;
+        case HELP: fputs(USAGE, stdout); exit(0);
         default: fputs(USAGE, stderr); exit(2);
         }
     }

@@ -755,7 +755,7 @@ int main(int argc, char **argv) {
     static const struct option options[] = {
         {"host", required_argument, NULL, 'h'},    {"port", required_argument, NULL, 'p'},
         {"events", required_argument, NULL, 'e'},  {"pace-ms", required_argument, NULL, 'm'},
-        {"burst", required_argument, NULL, 'b'},   {"help", no_argument, NULL, '?'},
+        {"burst", required_argument, NULL, 'b'},   {"help", no_argument, NULL, 'H'},
         {NULL, 0, NULL, 0},
     };
     const char *host = "127.0.0.1";
@@ -767,6 +767,7 @@ int main(int argc, char **argv) {
         case 'e': defaults.events = number("events", optarg, 99999); break;
         case 'm': defaults.pace_ms = number("pace-ms", optarg, 3600000); break;
         case 'b': defaults.burst = number("burst", optarg, 99999); break;
+        case 'H': fputs(USAGE, stdout); return 0;
         default: fputs(USAGE, stderr); return 2;
         }
     }
