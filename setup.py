@@ -81,7 +81,7 @@ class BuildSpeedups(build_ext):
             if wants("OMNIROUTE_REQUIRE_EXTENSIONS"):
                 raise
             warn_twins(f"compilation failed ({error})")
-            self.extensions = []
+            self.extensions: list[Extension] = []
 
     def copy_extensions_to_source(self) -> None:
         """Where compilation failed there is nothing to copy (editable installs come here)."""

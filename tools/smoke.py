@@ -83,6 +83,7 @@ def demo(port: int, dashboard_port: int) -> Iterator["queue.Queue[str]"]:
         for line in process.stdout:
             said.append(line)
             lines.put(line)
+        lines.put("")  # the end of the output: it has stopped
 
     threading.Thread(target=listen, daemon=True).start()
     try:
@@ -104,10 +105,12 @@ def printed_key(lines: "queue.Queue[str]") -> str:
     deadline = time.monotonic() + START_S
     while (left := deadline - time.monotonic()) > 0:
         try:
-            found = API_KEY.search(lines.get(timeout=left))
+            line = lines.get(timeout=left)
         except queue.Empty:
             break
-        if found:
+        if not line:
+            raise SmokeError("omniroute demo ended before it printed an API key")
+        if found := API_KEY.search(line):
             return found.group()
     raise SmokeError(f"no API key was printed within {START_S:.0f} s")
 

