@@ -39,10 +39,13 @@ PEEKED: Final = (
 )
 
 
+NOTHING: Final = msgspec.Raw(b"null")
+
+
 class _PeekStruct(msgspec.Struct, gc=False):
     model: str
     stream: bool | None = None
-    stream_options: msgspec.Raw | None = None
+    stream_options: msgspec.Raw = NOTHING  # msgspec takes Raw in no union
     n: int | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -106,9 +109,7 @@ class _StreamOptions(msgspec.Struct, gc=False):
 _decode_stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
 
 
-def _includes_usage(raw: msgspec.Raw | None) -> bool:
-    if raw is None:
-        return False
+def _includes_usage(raw: msgspec.Raw) -> bool:
     try:
         options = _decode_stream_options(raw)
     except msgspec.ValidationError as error:
@@ -198,9 +199,9 @@ class _Delta(msgspec.Struct, gc=False):
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
-    tool_calls: msgspec.Raw | None = None
-    function_call: msgspec.Raw | None = None
-    audio: msgspec.Raw | None = None
+    tool_calls: msgspec.Raw = NOTHING
+    function_call: msgspec.Raw = NOTHING
+    audio: msgspec.Raw = NOTHING
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -211,7 +212,7 @@ class _Choice(msgspec.Struct, gc=False):
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _UsageStruct | UnsetType | None = UNSET
-    error: msgspec.Raw | UnsetType = UNSET
+    error: msgspec.Raw = NOTHING
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
@@ -281,7 +282,7 @@ class StreamTap:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             self.generated = True  # something this version cannot read still is something
             return raw
-        if chunk.error is not UNSET and chunk.error != b"null":
+        if chunk.error != NOTHING:
             self.error = upstream_error(payload)
             return b""
         choices = chunk.choices
@@ -294,10 +295,10 @@ class StreamTap:
                         self.characters += len(text)
                         self.generated = True
                     elif not self.generated and (
-                        delta.tool_calls is not None
-                        or delta.refusal
-                        or delta.function_call is not None
-                        or delta.audio is not None
+                        delta.refusal
+                        or delta.tool_calls != NOTHING
+                        or delta.function_call != NOTHING
+                        or delta.audio != NOTHING
                     ):
                         self.generated = True
                 if choice.finish_reason is not None:

@@ -95,18 +95,21 @@ class Gateway:
         listener.setblocking(False)
         readiness = open_readiness()
         await self.start(self._connector(readiness))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(readiness.run)
-            nursery.start_soon(self.sweep)
-            with self._accepting:
-                task_status.started()
-                await self._accept(listener, readiness, nursery)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(readiness.run)
+                nursery.start_soon(self.sweep)
+                with self._accepting:
+                    task_status.started()
+                    await self._accept(listener, readiness, nursery)
+                listener.close()
+                if self._connections:
+                    self._emptied = trio.Event()
+                    await self._emptied.wait()
+                nursery.cancel_scope.cancel()
+        finally:
             listener.close()
-            if self._connections:
-                self._emptied = trio.Event()
-                await self._emptied.wait()
             self.pool.close()
-            nursery.cancel_scope.cancel()
 
     async def start(self, connector: Connector) -> None:
         """The first view, waiting for a snapshot if need be, and the pool of upstreams."""
