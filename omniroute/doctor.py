@@ -186,13 +186,16 @@ async def _reach(
     import trio
 
     from omniroute.gateway.connector import ConnectFailed, Origin
+    from omniroute.gateway.proxies import EnvironmentProxies
 
     host, port, tls = host_and_port(one.url)
+    scheme = "https" if tls else "http"
+    configured = one.proxy or view.proxy or snapshot.server.proxy
     origin = Origin(
-        scheme="https" if tls else "http",
+        scheme=scheme,
         host=host,
         port=port,
-        proxy=one.proxy or view.proxy or snapshot.server.proxy,
+        proxy=configured or EnvironmentProxies(os.environ).proxy_for(scheme, host),
         ca_file=view.ca_file,
         allow_private=one.allow_private,
     )

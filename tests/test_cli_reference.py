@@ -1,0 +1,24 @@
+"""The reference of the command line in the tree is the one the parser makes, and misses none."""
+
+from pathlib import Path
+
+from omniroute.cli_reference import render
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+
+
+def test_the_page_is_not_stale() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(), (
+        "run: python -m omniroute.cli_reference > docs/reference/cli.md"
+    )
+
+
+def test_every_command_and_option_is_on_the_page() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for command in ("", " serve", " demo", " check", " doctor"):
+        assert f"## `omniroute{command}`" in page
+    for option in ("--host", "--port", "--workers", "--drain-timeout", "--no-open"):
+        assert page.count(f"`{option}") == 3, option  # without a command, serve, demo
+    for option in ("--config", "--data-dir"):
+        assert page.count(f"`{option}") == 4, option  # without a command, serve, check, doctor
+    assert "`--version`" in page
