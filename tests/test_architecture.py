@@ -252,8 +252,8 @@ WAYS_OUT = re.compile(
     r"|urllib\.request\.\w+|(http\.client\.)?HTTPS?Connection|socket\.create_connection"
     r"|trio\.open_(tcp|ssl_over_tcp)_stream|anyio\.connect_tcp|asyncio\.open_connection)$"
 )
-# Asks whether the gateway answers on its own port of this machine: no upstream, no way out.
-ASKS_ITSELF = {"omniroute.doctor"}
+# Ask the gateway itself on its own port of this machine: no upstream, no way out.
+ASKS_ITSELF = {"omniroute.demo", "omniroute.doctor"}
 HTTPX_CLIENTS = re.compile(r"(httpx\.)?(Async)?Client$")
 
 
