@@ -117,7 +117,7 @@ def _describe(pid: int) -> str:
     except OSError:
         return f"pid {pid}"
     # The first words identify a program; later ones may be long, or secret.
-    command = " ".join(word.decode("utf-8", "replace") for word in words[:3])
+    command = " ".join(word.decode("utf-8", "replace") for word in words[:4])
     return f"pid {pid} ({command})"
 
 
