@@ -238,5 +238,6 @@ def sample(schema: Any, depth: int = 0) -> Any:
         "integer": schema.get("minimum", 1),
         "boolean": True,
         "null": None,
+        "string": "simulated",
     }
     return plain.get(str(kind), {} if depth == 0 else "simulated")

@@ -4,6 +4,7 @@ from importlib import resources
 
 import pytest
 
+from omniroute.config.urls import endpoint_url, url_problem
 from omniroute.providers.registry import (
     FORMATS,
     QUIRKS,
@@ -74,6 +75,42 @@ def test_the_usual_local_and_remote_roots_are_roots_not_endpoints() -> None:
         assert not row.base_url.endswith(("/chat/completions", "/messages", "/responses"))
         if row.format == "claude":
             assert not row.base_url.endswith("/v1")
+
+
+@each_row
+def test_a_complete_row_resolves_to_an_endpoint(row: ProviderRow) -> None:
+    if row.placeholders or not row.base_url:
+        return
+    url = endpoint_url(row.format, row.base_url, path=row.path, query=row.query)
+    assert url.startswith(row.base_url + "/")
+    filled = url.replace("{model}", "m").replace("{method}", "generateContent")
+    assert url_problem(filled) == ""
+    assert "//" not in filled.partition("://")[2]
+    assert "/v1/v1" not in filled
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        ("openai", "https://api.openai.com/v1/chat/completions"),
+        ("perplexity", "https://api.perplexity.ai/chat/completions"),
+        ("groq", "https://api.groq.com/openai/v1/chat/completions"),
+        ("glm-cn", "https://open.bigmodel.cn/api/coding/paas/v4/chat/completions"),
+        ("codex", "https://chatgpt.com/backend-api/codex/responses"),
+        ("anthropic", "https://api.anthropic.com/v1/messages?beta=true"),
+        ("kimi-coding-apikey", "https://api.kimi.com/coding/v1/messages"),
+        ("ollama-local", "http://localhost:11434/api/chat"),
+        (
+            "gemini",
+            "https://generativelanguage.googleapis.com/v1beta/models/{model}:generateContent",
+        ),
+        ("gemini-cli", "https://cloudcode-pa.googleapis.com/v1internal:{method}"),
+        ("kiro", "https://codewhisperer.us-east-1.amazonaws.com/generateAssistantResponse"),
+    ],
+)
+def test_the_endpoint_is_the_one_the_vendor_documents(provider: str, url: str) -> None:
+    row = BY_ID[provider]
+    assert endpoint_url(row.format, row.base_url, path=row.path, query=row.query) == url
 
 
 def test_no_quirk_is_declared_in_vain() -> None:
