@@ -188,10 +188,12 @@ class Connector:
         ca_file = ca_file or self.default_ca_file
         context = self._contexts.get(ca_file)
         if context is None:
-            try:
-                context = ssl.create_default_context(cafile=ca_file)
-            except OSError as error:
-                raise ConnectFailed(f"the CA file {ca_file} cannot be used: {error}") from None
+            context = ssl.create_default_context()
+            if ca_file is not None:
+                try:
+                    context.load_verify_locations(ca_file)  # beside the system's own
+                except OSError as error:
+                    raise ConnectFailed(f"the CA file {ca_file} cannot be used: {error}") from None
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.set_alpn_protocols(["http/1.1"])
             self._contexts[ca_file] = context

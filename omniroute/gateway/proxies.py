@@ -82,6 +82,8 @@ async def open_tunnel(
         raise ProxyFailed(f"its answer to CONNECT is not HTTP: {error}") from None
     if answer.status == 407:
         raise ProxyFailed("it wants other credentials (407); check user and password in its URL")
+    if reader.buffered_bytes:
+        raise ProxyFailed("it sent bytes of its own into the tunnel")
     if not 200 <= answer.status < 300:
         raise ProxyFailed(f"it answered CONNECT {authority} with status {answer.status}")
 
