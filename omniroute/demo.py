@@ -9,7 +9,6 @@ back is printed as it arrives. The requests are made by the standard library's p
 thread: this is a client of the gateway, not traffic of its data plane.
 """
 
-import http.client
 import json
 import os
 import signal
@@ -26,6 +25,8 @@ from urllib.parse import urlsplit
 from omniroute.simulator.scenario import LISTED, PACE_VARIABLE
 
 if TYPE_CHECKING:
+    import http.client
+
     from omniroute.supervisor import Ready
 
 PROVIDER: Final = "demo"
@@ -197,6 +198,8 @@ async def show(ready: "Ready") -> None:
 
 def _ask(client: ClientFormat, endpoint: str, key: str) -> None:
     """One request; a failure is told, and the demo goes on."""
+    import http.client  # late: the gateway starts meanwhile
+
     _say("")
     _say(f"{client.name}: POST {client.path}, model {client.body['model']}")
     address = urlsplit(endpoint)
@@ -231,7 +234,7 @@ def _ask(client: ClientFormat, endpoint: str, key: str) -> None:
         connection.close()
 
 
-def _events(answer: http.client.HTTPResponse) -> Iterator[Mapping[str, Any]]:
+def _events(answer: "http.client.HTTPResponse") -> Iterator[Mapping[str, Any]]:
     """The JSON events of an SSE stream, each when it arrives."""
     for line in answer:
         data = line.removeprefix(b"data:").strip()

@@ -8,6 +8,7 @@ is null on every chunk and complete on one more chunk without choices when, and 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from omniroute.simulator.dialect import Refusal
@@ -72,8 +73,11 @@ class OpenAIChat:
                     body["usage"] = None
                 yield _event(body)
 
-        yield from chunk({"role": "assistant", "content": "", "refusal": None})
-        for piece in pieces:
+        coming = iter(pieces)
+        first = next(coming)
+        opening = None if isinstance(first, Call) else ""
+        yield from chunk({"role": "assistant", "content": opening, "refusal": None})
+        for piece in chain((first,), coming):
             tally.count(piece)
             if isinstance(piece, Finish):
                 yield from chunk({}, _FINISH[piece.reason])

@@ -76,6 +76,8 @@ def test_tool_calls_stream_as_head_and_pieces_of_arguments() -> None:
     message = whole("parallel-tools", tools=TOOLS)["choices"][0]
     assert message["finish_reason"] == "tool_calls"
     assert message["message"]["content"] is None
+    opening = events("parallel-tools", tools=TOOLS)[0]["choices"][0]["delta"]
+    assert opening == {"role": "assistant", "content": None, "refusal": None}
     for index, call in enumerate(message["message"]["tool_calls"]):
         own = [part for part in parts if part["index"] == index]
         assert own[0]["id"] == call["id"]

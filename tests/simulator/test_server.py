@@ -99,6 +99,7 @@ async def test_a_connection_carries_one_request_after_the_other(simulator: Any) 
                 received += await stream.receive_some(65536)
             assert received.startswith(b"HTTP/1.1 " + status)
         await stream.aclose()
+        await it.idle()
         assert it.stats.finished == 3
 
 
