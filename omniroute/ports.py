@@ -22,6 +22,7 @@ ORPHANS_LEAVE_S = 3.0
 
 _LISTEN_STATE = "0A"
 _CHILD = "-m omniroute."  # how the supervisor's children look in a process list
+_ENDING = "(ending)"
 
 
 class PortTaken(Exception):
@@ -50,8 +51,8 @@ def listen(host: str, port: int) -> socket.socket:
             holders = listeners(port)
             # A running gateway's supervisor is a holder beside its children; without it they are
             # orphans about to leave. No holder at all: it left just now, or is another user's.
-            orphaned = all(_CHILD in holder for holder in holders)
-            if time.monotonic() >= deadline or not orphaned:
+            leaving = all(_CHILD in holder or _ENDING in holder for holder in holders)
+            if time.monotonic() >= deadline or not leaving:
                 raise PortTaken(_taken(host, port, holders)) from error
             time.sleep(0.02)
         else:
@@ -115,7 +116,10 @@ def _describe(pid: int) -> str:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
-        return f"pid {pid}"
+        words = []
+    if not words or not words[0]:
+        # The kernel takes a dying process's memory before its descriptors.
+        return f"pid {pid} {_ENDING}"
     # The first words identify a program; later ones may be long, or secret.
     command = " ".join(word.decode("utf-8", "replace") for word in words[:4])
     return f"pid {pid} ({command})"
