@@ -14,7 +14,15 @@ from functools import partial
 from typing import Any
 
 from bench.generator import Answers, Ask, VoidError, arguments, run
-from bench.processes import StartError, cpu_us, cpu_us_by_process, memory, tree, wait_quiet
+from bench.processes import (
+    StartError,
+    busy_us,
+    cpu_us,
+    cpu_us_by_process,
+    memory,
+    tree,
+    wait_quiet,
+)
 from bench.subjects import Gateway, Machine, Mock, Subject
 
 STREAM_EVENTS = 64
@@ -34,13 +42,16 @@ class Extent:
 
 
 COMPLETE = Extent(4.0, (1000, 4000), (250, 500, 1000, 1500, 2000, 3000), 3)
-QUICK = Extent(1.0, (1000,), (500, 1000), 1)
+QUICK = Extent(1.0, (1000,), (250, 500, 1000), 1)
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One run. CPU time is that of the subject's tree; `idle` is the share of the load side's
-    cores that neither load nor mock used."""
+    """One run. CPU time is that of the subject's tree, until it was at rest again.
+
+    `idle` is the share of the load side's cores that neither load nor mock used; `disturbed` the
+    share of all cores in use that went to processes which have no part in the benchmark.
+    """
 
     name: str
     ask: Ask
@@ -48,6 +59,7 @@ class Rung:
     cpu_us: int | None
     cpu_us_by_worker: tuple[int, ...]
     idle: float
+    disturbed: float
     came_to_rest: bool
 
     def per_request_us(self) -> float:
@@ -72,6 +84,7 @@ class Rung:
             "cpu_us": self.cpu_us,
             "cpu_us_by_worker": self.cpu_us_by_worker,
             "load_side_idle": round(self.idle, 4),
+            "disturbed": round(self.disturbed, 4),
             "came_to_rest": self.came_to_rest,
         }
 
@@ -94,6 +107,11 @@ class Outcome:
             self.problems[name] = str(error)
 
     @property
+    def disturbed(self) -> float:
+        """The largest share of the cores in use that other processes took during a run."""
+        return max((rung.disturbed for rung in self.rungs), default=0.0)
+
+    @property
     def is_void(self) -> bool:
         return any(rung.answers.is_void for rung in self.rungs if rung.name != "clean streams")
 
@@ -112,22 +130,31 @@ class Bench:
     def rung(self, subject: Subject, outcome: Outcome, name: str, ask: Ask) -> Rung:
         """One run of the generator, recorded in the outcome."""
         argv = arguments(ask, subject.url, subject.model_prefix, subject.credentials)
-        root = subject.root_pid
+        root, mock = subject.root_pid, self.upstream.pid
+        cores = sorted({*self.machine.load_cpus, *subject.cpus})
+        if root:
+            wait_quiet(root)  # what it still does from before is not this run's
         before = cpu_us_by_process(root) if root else {}
-        mock_before = cpu_us(self.upstream.pid)
+        mock_before, busy_before, since_s = cpu_us(mock), busy_us(cores), time.monotonic()
         answers = run(argv, self.machine.load_cpus)
-        mock_us = cpu_us(self.upstream.pid) - mock_before
+        mock_us, busy = cpu_us(mock) - mock_before, busy_us(cores) - busy_before
+        elapsed_s = time.monotonic() - since_s
+        load_us = int(answers.raw["cpu_us"])
+        tree_us = cpu_us(root) - sum(before.values()) if root else 0
+        foreign_us = busy - mock_us - load_us - tree_us
         at_rest = wait_quiet(root) if root else True
         after = cpu_us_by_process(root) if root else {}
-        workers = subject.worker_pids()
-        wall_us = float(answers.raw["wall_s"]) * 1e6 * len(self.machine.load_cpus)
+        wall_us = float(answers.raw["wall_s"]) * 1e6
         rung = Rung(
             name=name,
             ask=ask,
             answers=answers,
             cpu_us=sum(after.values()) - sum(before.values()) if root else None,
-            cpu_us_by_worker=tuple(after.get(p, 0) - before.get(p, 0) for p in workers),
-            idle=1 - (mock_us + int(answers.raw["cpu_us"])) / wall_us,
+            cpu_us_by_worker=tuple(
+                after.get(pid, 0) - before.get(pid, 0) for pid in subject.worker_pids()
+            ),
+            idle=1 - (mock_us + load_us) / (wall_us * len(self.machine.load_cpus)),
+            disturbed=disturbed_share(foreign_us, elapsed_s, len(cores)),
             came_to_rest=at_rest,
         )
         outcome.rungs.append(rung)
@@ -326,6 +353,11 @@ class MemoryWatch:
         self._thread.join()
 
 
+def disturbed_share(foreign_us: int, elapsed_s: float, cores: int) -> float:
+    """The kernel counts a core's busy time in ticks of 10 ms: too coarse for short runs."""
+    return max(0.0, foreign_us / (elapsed_s * 1e6 * cores)) if elapsed_s >= 0.5 else 0.0
+
+
 def read_memory(subject: Subject) -> tuple[float, float]:
     """RssAnon of the largest worker and PSS of the tree, MiB."""
     if subject.root_pid is None:
@@ -347,4 +379,5 @@ def _in_short(rung: Rung) -> str:
         text += f", {rung.per_request_us():.1f} µs of CPU per request"
     if not rung.came_to_rest:
         text += ", did not come to rest"
-    return text + f", load side {rung.idle:.0%} idle"
+    text += f", load side {rung.idle:.0%} idle"
+    return text + (f", {rung.disturbed:.0%} disturbed" if rung.disturbed > 0.02 else "")

@@ -103,6 +103,21 @@ def cpu_us(root: int) -> int:
     return sum(cpu_us_by_process(root).values())
 
 
+def parse_busy_us(text: str, cpus: Sequence[int]) -> int:
+    """From /proc/stat: time these CPUs were not idle, µs, time stolen by other guests included."""
+    ticks = 0
+    for line in text.splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in cpus:
+            user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields[:8])
+            ticks += user + nice + system + irq + softirq + steal
+    return ticks * TICK_US
+
+
+def busy_us(cpus: Sequence[int]) -> int:
+    return parse_busy_us(_read(PROC / "stat"), cpus)
+
+
 def memory(pid: int) -> Memory:
     status, rollup = _read(PROC / str(pid) / "status"), _read(PROC / str(pid) / "smaps_rollup")
     return Memory(parse_kib(status, "RssAnon"), parse_kib(rollup, "Pss"))

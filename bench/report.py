@@ -10,6 +10,8 @@ from typing import Any
 
 from bench.measures import Outcome
 
+# Above this share of the cores' time spent on other things, figures are not fit to quote.
+DISTURBED = 0.03
 # Under this share of idle time the load side may be what limits a throughput.
 SATURATED_IDLE = 0.2
 
@@ -35,16 +37,9 @@ def rows(rates: Sequence[int]) -> list[Row]:
         Row("CPU per request, µs", "cpu_us_per_request"),
         Row("CPU per request, 2 workers, µs", "cpu_us_per_request_workers"),
     ]
-    groups = [("1 connection", "one"), ("64 connections, saturated", "busy")]
-    groups += [(f"{rate}/s open loop", f"rate_{rate}") for rate in rates]
-    groups += [("first event, 200 streams/s", "first_event")]
-    for label, name in groups:
-        table += [
-            Row(f"{label}: {percentile}, µs", f"{name}_{percentile}_us", 0)
-            for percentile in ("p50", "p95", "p99")
-        ]
     return [
         *table,
+        *latency_rows(rates),
         Row("events/s, 50 fast streams", "events_per_s_together", 0, idle="idle_together"),
         Row("CPU per event, 50 fast streams, µs", "cpu_us_per_event_together"),
         Row("CPU per event, the same 8 a write, µs", "cpu_us_per_event_together_8", 2),
@@ -59,6 +54,54 @@ def rows(rates: Sequence[int]) -> list[Row]:
         Row("start to first answer, first start, s", "start_s_first", 2),
         Row("start to first answer, s", "start_s", 2),
         Row("load side idle at 64 connections, %", "idle_requests", 0, scale=100),
+    ]
+
+
+def latency_rows(rates: Sequence[int]) -> list[Row]:
+    groups = [("1 connection", "one"), ("64 connections, saturated", "busy")]
+    groups += [(f"{rate}/s open loop", f"rate_{rate}") for rate in rates]
+    groups += [("first event, 200 streams/s", "first_event")]
+    return [
+        Row(f"{label}: {percentile}, µs", f"{name}_{percentile}_us", 0)
+        for label, name in groups
+        for percentile in ("p50", "p95", "p99")
+    ]
+
+
+def comparison(outcomes: Mapping[str, Outcome], rates: Sequence[int]) -> str:
+    """The gateway against nginx and against the bare mock: ratios of rates and costs, and the
+    latency it adds. Empty when there is nothing to compare."""
+    pairs = [
+        (of, against)
+        for against in ("nginx", "direct")
+        for of in ("nginx", "bare", "full")
+        if of != against and of in outcomes and against in outcomes
+    ]
+    if not pairs:
+        return ""
+    ratios = (
+        ("requests/s, ratio", "requests_per_s"),
+        ("CPU per request, ratio", "cpu_us_per_request"),
+        ("CPU per event, 50 fast streams, ratio", "cpu_us_per_event_together"),
+        ("CPU per event, 20 ms apart, ratio", "cpu_us_per_event_apart"),
+    )
+    lines = [["", *(f"{of} : {against}" for of, against in pairs)]]
+    for label, figure in ratios:
+        values = [_combine(outcomes, figure, *pair, as_ratio=True) for pair in pairs]
+        lines.append([label, *("–" if value is None else f"{value:.2f}" for value in values)])
+    for row in latency_rows(rates):
+        values = [_combine(outcomes, row.figure, *pair, as_ratio=False) for pair in pairs]
+        cells = ["–" if value is None else f"{value:+.0f}" for value in values]
+        lines.append([f"added, {row.label}", *cells])
+    return align([line for line in lines if set(line[1:]) != {"–"}])
+
+
+def warnings(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Why the figures should not be quoted as they are."""
+    return [
+        f"{outcome.name}: up to {outcome.disturbed:.0%} of the cores' time went to other things"
+        for outcome in outcomes.values()
+        if outcome.disturbed > DISTURBED
     ]
 
 
@@ -200,6 +243,7 @@ def as_data(outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
             "figures": outcome.figures,
             "problems": outcome.problems,
             "void": outcome.is_void,
+            "disturbed": round(outcome.disturbed, 4),
             "rungs": [rung.as_data() for rung in outcome.rungs],
         }
         for name, outcome in outcomes.items()

@@ -161,8 +161,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.sched_setaffinity(0, options.load_cpus)
     if set(options.gateway_cpus) & set(options.load_cpus):
         say("bench: gateway and load share a core here; the figures say little")
-    if data["machine"]["load_average_before"] > 0.5:
-        say("bench: this machine is busy with other things; the figures will be noisy")
     with tempfile.TemporaryDirectory(prefix="omniroute-bench-") as directory:
         machine = Machine(options.gateway_cpus, options.load_cpus, Path(directory), options.python)
         with subjects.mock(machine) as upstream:
@@ -173,8 +171,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     data["subjects"] = report.as_data(outcomes)
     data["asked"] = [item.as_data() for item in items]
     text = _head(data) + "\n\n" + report.table(outcomes, extent.rates)
+    if compared := report.comparison(outcomes, extent.rates):
+        text += "\n\n" + compared
     if "bare" in outcomes or "full" in outcomes:
         text += "\n\n" + report.asked_table(items)
+    text += "\n" + "".join(f"\n{warning}" for warning in report.warnings(outcomes))
     for outcome in outcomes.values():
         text += "".join(f"\n{outcome.name}: {note}" for note in outcome.notes)
         text += "".join(f"\n{outcome.name}: no {k}: {why}" for k, why in outcome.problems.items())

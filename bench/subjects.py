@@ -61,6 +61,7 @@ class Subject:
     model_prefix: str = ""
     credentials: tuple[str, ...] = ()
     worker_mark: str = ""
+    cpus: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     def worker_pids(self) -> list[int]:
@@ -125,10 +126,16 @@ def nginx(machine: Machine, upstream: Mock) -> Iterator[Subject]:
     (directory / "nginx.conf").write_text(template.substitute(values))
     argv = [binary, "-p", str(directory), "-c", str(directory / "nginx.conf")]
     log = directory / "output.log"
-    with running(Process("nginx", argv, cpus=machine.gateway_cpus[:1], log=log)) as process:
+    with running(Process("nginx", argv, cpus=machine.cpus_for(1), log=log)) as process:
         wait_until_answers(process, port, "/v1/models")
         url = f"http://127.0.0.1:{port}{CHAT}"
-        yield Subject("nginx", url, process.pid, worker_mark="worker process")
+        yield Subject(
+            "nginx",
+            url,
+            process.pid,
+            worker_mark="worker process",
+            cpus=machine.cpus_for(1),
+        )
 
 
 def gateway_environment(machine: Machine, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -205,6 +212,7 @@ class Gateway:
                 model_prefix=profiles.PROVIDER + "/",
                 credentials=self._credentials,
                 worker_mark="omniroute.worker",
+                cpus=self._cpus,
                 notes=self._notes,
             )
 

@@ -13,6 +13,7 @@ from bench.processes import (
     Stat,
     cpu_us_by_process,
     memory,
+    parse_busy_us,
     parse_kib,
     parse_stat,
     tree,
@@ -42,6 +43,18 @@ def test_kib_of_a_missing_line_is_zero() -> None:
     assert parse_kib(text, "RssAnon") == 1234
     assert parse_kib(text, "Pss") == 0
     assert parse_kib("", "RssAnon") == 0
+
+
+def test_busy_time_is_that_of_the_chosen_cores_without_idle_and_waiting() -> None:
+    text = (
+        "cpu  110 0 220 1000 60 3 4 5 0 0\n"
+        "cpu0 10 1 20 900 50 3 4 5 9 9\n"
+        "cpu1 100 0 200 100 10 0 0 0 0 0\n"
+        "cpu10 1 0 0 0 0 0 0 0 0 0\n"
+        "intr 12345 0 0\n"
+    )
+    assert parse_busy_us(text, [0]) == (10 + 1 + 20 + 3 + 4 + 5) * TICK_US
+    assert parse_busy_us(text, [1, 10]) == 301 * TICK_US
 
 
 def test_this_process_has_cpu_time_and_memory() -> None:

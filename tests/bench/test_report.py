@@ -2,8 +2,9 @@
 
 import pytest
 
-from bench.measures import Outcome
-from bench.report import Asked, align, asked, asked_table, rows, table
+from bench.generator import Answers, Ask
+from bench.measures import Outcome, Rung
+from bench.report import Asked, align, asked, asked_table, comparison, rows, table, warnings
 
 
 def outcome(name: str, **figures: float) -> Outcome:
@@ -63,6 +64,33 @@ def test_what_is_asked_is_taken_against_nginx_of_the_same_run() -> None:
     assert reached("throughput, full", nginx=nginx, full=full) == 0.25
     assert reached("added over nginx, 1 connection, p50, full", nginx=nginx, full=full) == 120
     assert reached("added time to first event over nginx, p99, full", nginx=nginx, full=full) == 300
+
+
+def test_the_comparison_has_ratios_and_added_times_for_each_pair_that_was_measured() -> None:
+    direct = outcome("direct", requests_per_s=80000, one_p50_us=16)
+    nginx = outcome("nginx", requests_per_s=40000, one_p50_us=100)
+    full = outcome("full", requests_per_s=10000, one_p50_us=220)
+    text = comparison({"direct": direct, "nginx": nginx, "full": full}, ())
+    assert text.splitlines()[0].split("  ")[-3:] == [
+        "full : nginx",
+        "nginx : direct",
+        "full : direct",
+    ]
+    assert line_of(text, "requests/s, ratio") == ["0.25", "0.50", "0.12"]
+    assert line_of(text, "added, 1 connection: p50, µs") == ["+120", "+84", "+204"]
+    assert comparison({"full": full}, ()) == ""
+
+
+def test_a_disturbed_run_says_so() -> None:
+    answers = Answers({"wrong": 0})
+    quiet, noisy = (
+        Rung("x", Ask(), answers, 1, (), idle=1, disturbed=share, came_to_rest=True)
+        for share in (0.01, 0.2)
+    )
+    outcomes = {"nginx": Outcome("nginx", rungs=[quiet]), "full": Outcome("full")}
+    assert warnings(outcomes) == []
+    outcomes["full"].rungs += [noisy, quiet]
+    assert warnings(outcomes) == ["full: up to 20% of the cores' time went to other things"]
 
 
 def test_nothing_is_made_up_when_a_subject_is_missing() -> None:
