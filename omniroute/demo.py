@@ -90,7 +90,8 @@ def run(overrides: Mapping[str, object], *, open_browser: bool) -> int:
     """
     before = Path.cwd()
     # Until the supervisor answers signals itself, one must not leave the directory behind.
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     with tempfile.TemporaryDirectory(prefix="omniroute-demo-", ignore_cleanup_errors=True) as name:
         directory = Path(name).resolve()
         # Away from the person's omniroute.toml and .env, which are read from the working dir.
