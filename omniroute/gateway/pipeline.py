@@ -289,7 +289,12 @@ class Exchange:
         wait_from = self._connection.clock()
         try:
             decoder = self._decoder(response, limit)
-            while piece := await self._patiently(upstream.body, self._view.upstream.idle_s):
+            while True:
+                piece = upstream.body_at_hand()
+                if piece is None:
+                    piece = await self._patiently(upstream.body, self._view.upstream.idle_s)
+                if not piece:
+                    break
                 size += len(piece)
                 if size > limit:
                     raise self._failed(

@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -63,6 +63,7 @@ class Gateway:
         worker_id: int = 0,
         *,
         environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._state = state
         self._installation = installation
@@ -80,7 +81,7 @@ class Gateway:
         self._refused_version = 0
         self._known_hosts: set[bytes] = set()
         self._known_hosts_version = 0
-        self.clock = trio.lowlevel.current_clock().current_time
+        self.clock = clock
         self.date = answers.DateLine()
 
     # --- life -----------------------------------------------------------------------------------
@@ -116,7 +117,12 @@ class Gateway:
         while not self._refresh():  # noqa: ASYNC110 - another process publishes, no event tells
             await trio.sleep(SNAPSHOT_WAIT_S)
         upstream = self.view.upstream
-        self.pool = Pool(connector, size=upstream.pool_size, idle_s=upstream.pool_idle_s)
+        self.pool = Pool(
+            connector,
+            size=upstream.pool_size,
+            idle_s=upstream.pool_idle_s,
+            clock=self.clock,
+        )
 
     def _connector(self, readiness: Readiness) -> Connector:
         upstream = self.view.upstream if self._refresh() else UpstreamSettings()

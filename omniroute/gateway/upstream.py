@@ -8,6 +8,7 @@ A connection goes back only when its framing ended beyond doubt; everything else
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -49,9 +50,14 @@ class Upstream:
     async def head(self) -> Response:
         """The head of the answer (1xx are passed over). OSError or ProtocolError when it fails."""
         reader = self._reader
-        while (response := reader.next_response()) is None:
-            await self._fill()
-        return response
+        while True:
+            await self._fill()  # nothing can be there yet: an exchange starts with empty hands
+            if (response := reader.next_response()) is not None:
+                return response
+
+    def body_at_hand(self) -> bytes | None:
+        """What `body` would return if that needs no waiting, else None."""
+        return self._reader.next_body()
 
     async def body(self) -> bytes:
         """The next bytes of the answer's body; b"" at its proper end."""
@@ -84,7 +90,15 @@ class Upstream:
 class Pool:
     """The upstream connections of one worker."""
 
-    def __init__(self, connector: Connector, *, size: int = 1024, idle_s: float = 55.0) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        size: int = 1024,
+        idle_s: float = 55.0,
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
+        self._clock = clock
         self._connector = connector
         self.size = size
         self.idle_s = idle_s
@@ -151,7 +165,7 @@ class Pool:
         if idle is None:
             idle = self._idle[origin] = deque()
         idle.append(upstream)
-        upstream.idle_since = trio.current_time()
+        upstream.idle_since = self._clock()
         upstream.transport.on_hangup(lambda: self._lost(upstream))
         if self._waiting:
             self._wake(origin)

@@ -361,7 +361,7 @@ def memory_gateway(tmp_path: Path) -> ServeGateway:
             settings = settings_for(tmp_path, "http://127.0.0.1:9/v1", more, provider)
             installation = Installation.ephemeral(tmp_path)
             state = state_for(settings, installation)
-            gateway = Gateway(state, installation, environment={})
+            gateway = Gateway(state, installation, environment={}, clock=trio.current_time)
             connector = MemoryConnector(nursery)
             connector.scripts = list(scripts)
             await gateway.start(connector)

@@ -1,0 +1,188 @@
+"""What every format provides, in two views: the codec (translation) and the dialect (passthrough).
+
+A format module (`openai_chat`, `openai_responses`, `claude`, `gemini`) has one `Codec` and one
+`Dialect`; `omniroute.formats.table` is the one table of them. Both are pure: bytes in, bytes out,
+no clock, no I/O. Streams are small state machines that are fed and asked; cutting the bytes
+differently never changes what comes out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from omniroute.errors import GatewayError
+from omniroute.formats.ir import Encoded, Event, Request, Response
+from omniroute.usage import Usage
+from omniroute.wire.jsonscan import Member
+
+
+class PathFacts(NamedTuple):
+    """What the path of a request says in dialects that put it there (Gemini)."""
+
+    model: str = ""
+    stream: bool = False
+    sse: bool = True  # False: Gemini's stream without alt=sse, a JSON array
+
+
+class TargetModel(NamedTuple):
+    """What an encoder must know of the target."""
+
+    model: str
+    max_output_tokens: int | None = None
+    quirks: frozenset[str] = frozenset()  # of the provider's row: see docs/reference/providers.md
+
+
+class Shown(NamedTuple):
+    """What an answer shows the client, whoever gave it."""
+
+    model: str  # the name the client asked for
+    id: str  # used where the upstream gave none of this dialect's shape
+    created: int  # Unix time
+    include_usage: bool = True
+    sse: bool = True
+
+
+class UpstreamError(NamedTuple):
+    """What an upstream said of a failure, whatever its dialect."""
+
+    message: str
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+
+
+class Peek(NamedTuple):
+    """What the gateway reads of a request without decoding it."""
+
+    model: str
+    stream: bool
+    include_usage: bool  # the client itself asked for usage in its stream, or always gets it
+    members: Mapping[bytes, Member]  # spans in the body it was read from
+
+
+class ModelEntry(msgspec.Struct, frozen=True):
+    """One model as lists show it."""
+
+    id: str
+    owned_by: str
+    name: str = ""
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    created: int = 0
+
+
+class StreamDecoder(Protocol):
+    """An upstream's stream into events. Raises FormatError for what is not its format."""
+
+    def feed(self, data: bytes) -> list[Event]: ...
+
+    def finish(self) -> list[Event]:
+        """The bytes have ended; what was pending comes out. Says nothing of whether it was cut."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Has the format's own end passed (terminator, message_stop, finish reason)?"""
+        ...
+
+
+class StreamEncoder(Protocol):
+    """Events into a client's stream."""
+
+    def feed(self, events: Sequence[Event]) -> bytes: ...
+
+    def finish(self) -> bytes:
+        """The proper end of the stream, terminator included."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """How this dialect ends a stream that failed, terminator included."""
+        ...
+
+
+class Codec(Protocol):
+    """Translation: one wire format in both directions.
+
+    Requests: FormatError when the bytes are not of the format (the client gets a 400),
+    CannotCarry when the target cannot do what the request depends on.
+    """
+
+    @property
+    def format(self) -> str: ...
+
+    def decode_request(self, body: bytes, path: PathFacts) -> Request: ...
+
+    def encode_request(self, request: Request, target: TargetModel) -> Encoded: ...
+
+    def decode_response(self, body: bytes) -> Response: ...
+
+    def encode_response(self, response: Response, shown: Shown) -> bytes: ...
+
+    def stream_decoder(self, max_event_bytes: int) -> StreamDecoder: ...
+
+    def stream_encoder(self, shown: Shown) -> StreamEncoder: ...
+
+
+class Tap(Protocol):
+    """Reads a stream that passes through; gives on whole events only, byte for byte."""
+
+    generated: bool  # something generated has passed: from now on a failure shows
+    done: bool  # the terminator has passed
+    usage: Usage | None
+    error: UpstreamError | None  # the upstream's error event, which is never given on
+    characters: int  # of generated text, to estimate by
+
+    @property
+    def complete(self) -> bool:
+        """Did the stream end as a stream of this format should?"""
+        ...
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...
+
+
+class Dialect(Protocol):
+    """Passthrough, errors and lists: what is done without decoding a request."""
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def terminator(self) -> bytes:
+        """What to add to a stream that ended well without its terminator; b"" if there is none."""
+        ...
+
+    def peek(self, body: bytes, path: PathFacts) -> Peek:
+        """GatewayError (400) for a body that is not a request; duplicates of read keys refused."""
+        ...
+
+    def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
+        """The request target for a model; `url_path` is that of the connection's URL, with query.
+
+        Only Gemini has `{model}` and `{method}` in it.
+        """
+        ...
+
+    def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes: ...
+
+    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> Tap: ...
+
+    def answer_usage(self, body: bytes) -> Usage | None: ...
+
+    def upstream_error(self, body: bytes) -> UpstreamError: ...
+
+    def error_body(self, error: GatewayError) -> bytes: ...
+
+    def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
+        """The end of a stream that had begun and fails, terminator included."""
+        ...
+
+    def keepalive(self, *, sse: bool = True) -> bytes: ...
+
+    def stream_content_type(self, *, sse: bool = True) -> bytes: ...
+
+    def model_list(self, entries: Sequence[ModelEntry]) -> bytes: ...
+
+    def model_entry(self, entry: ModelEntry) -> bytes: ...
