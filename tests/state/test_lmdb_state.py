@@ -27,6 +27,7 @@ from omniroute.usage import Usage
 
 DAY = 20_000
 MIB = 1 << 20
+RECORD_MARK = b"a mark no page has by chance"
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,6 +36,7 @@ def a_record(number: int, **changes: Any) -> Record:
         "id": f"r{number}",
         "started_ms": DAY * DAY_MS + number,
         "key_id": "k",
+        "model": RECORD_MARK.decode(),
         "usage": Usage(10, 0, 0, 5, 0),
     }
     return Record(**(fields | changes))
@@ -182,6 +184,16 @@ def damage_inside(directory: Path) -> None:
         file.write(os.urandom(size - 2 * 4096))
 
 
+def damage_records(directory: Path) -> None:
+    """Only pages that hold records: opening reads none of them, so only a full check can tell."""
+    path = directory / "data.mdb"
+    pages = bytearray(path.read_bytes())
+    for start in range(2 * 4096, len(pages), 4096):
+        if RECORD_MARK in pages[start : start + 4096]:
+            pages[start : start + 4096] = b"\xff" * 4096
+    path.write_bytes(pages)
+
+
 def damage_missing(directory: Path) -> None:
     (directory / "data.mdb").unlink()
 
@@ -200,6 +212,7 @@ DAMAGES = [
     damage_empty,
     damage_foreign,
     damage_inside,
+    damage_records,
     damage_missing,
     damage_other_lmdb,
 ]
