@@ -109,7 +109,7 @@ class ToolResult(Struct, tag="tool_result"):
 
 
 class Reasoning(Struct, tag="reasoning"):
-    """Reasoning as far as it is shown; `signature` is the origin's proof, `data` its sealed form."""
+    """Reasoning as far as it is shown; `signature` is its origin's proof, `data` its sealed form."""
 
     text: str = ""
     signature: str = ""
@@ -186,9 +186,7 @@ class ReasoningWish(Struct):
 
     effort: Effort | None = None
     budget_tokens: int | None = None  # 0: off; -1: the model decides
-    include: bool | None = (
-        None  # show it (Gemini includeThoughts, Responses summary, Claude display)
-    )
+    include: bool | None = None  # show it (includeThoughts, summary, display)
     encrypted: bool = False  # Responses include: reasoning.encrypted_content
 
 
