@@ -72,6 +72,13 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
+def spare_the_collector() -> None:
+    """Take what lives now, and lives as long as the process, out of the collector's sight."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
 class Worker:
     """The process's parts. `run` returns when the process should exit."""
 
@@ -110,10 +117,7 @@ class Worker:
         state = await self._open_state(installation, map_bytes)
         try:
             gateway = Gateway(state, installation, self._id)
-            # What lives now lives as long as the process: out of the collector's sight.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*_GC_THRESHOLDS)
+            spare_the_collector()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._obey, link, gateway)
                 nursery.start_soon(self._beat, link, state, gateway)
