@@ -30,6 +30,7 @@ from omniroute.wire.http1 import LAST_CHUNK, Limits, ProtocolError, Request, Req
 
 if TYPE_CHECKING:
     from omniroute.gateway.server import Gateway
+    from omniroute.gateway.view import Principal, View
 
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 1 << 20
@@ -61,6 +62,7 @@ class ClientConnection:
         "address",
         "body_wait_s",
         "clock",
+        "credential",
         "due",
         "gateway",
         "keep_alive",
@@ -84,6 +86,7 @@ class ClientConnection:
         self.body_wait_s = 0.0
         self.request_id = b""
         self.on_overdue: Callable[[float], None] | None = None
+        self.credential: tuple[View, bytes, Principal] | None = None  # the last good one
         self._reader = RequestReader(Limits(limits.head_bytes, limits.header_count))
         self._scope = trio.CancelScope()
         self._body_complete = True
@@ -204,9 +207,13 @@ class ClientConnection:
         """The whole body, content codings undone, within the limits on size and time."""
         limits = self.gateway.view.limits
         limit = limits.body_bytes
-        if request.content_length is not None and request.content_length > limit:
-            raise _too_large(limit)
+        length = request.content_length
         coding = request.fields.get(b"content-encoding")
+        if length is not None and length > limit:
+            raise _too_large(limit)
+        if length and coding is None and self._reader.buffered_bytes >= length:
+            self._body_complete = True  # it came along with the head, as nearly every body does
+            return self._reader.next_body() or b""
         decoder = None if is_identity(coding) else _decoder(coding or b"", limit)
         self.due = self.clock() + limits.body_s
         try:

@@ -234,9 +234,15 @@ class Exchange:
             was_used = upstream.exchanges > 0
             sent_at = clock()
             self._connect_s += sent_at - began
+            self._wait_for(self._view.upstream.first_byte_s, sent_at)
             try:
                 await upstream.send(b"POST", data)
-                response = await self._patiently(upstream.head, self._view.upstream.first_byte_s)
+                while True:
+                    try:
+                        response = await upstream.head()
+                        break
+                    except Overdue:
+                        await self._overdue()
             except (OSError, ProtocolError) as error:
                 stale = was_used and not fresh and not upstream.answered
                 self._drop_upstream()
@@ -286,13 +292,15 @@ class Exchange:
         limit = self._view.limits.answer_bytes
         pieces: list[bytes] = []
         size = 0
-        wait_from = self._connection.clock()
+        clock = self._connection.clock
         try:
             decoder = self._decoder(response, limit)
             while True:
                 piece = upstream.body_at_hand()
                 if piece is None:
+                    wait_from = clock()
                     piece = await self._patiently(upstream.body, self._view.upstream.idle_s)
+                    self._upstream_wait_s += clock() - wait_from
                 if not piece:
                     break
                 size += len(piece)
@@ -307,7 +315,6 @@ class Exchange:
                 decoder.finish()
         except (OSError, ProtocolError, DecodingError) as error:
             raise self._broken(error) from None
-        self._upstream_wait_s += self._connection.clock() - wait_from
         self._release_upstream()
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         usage = openai_chat.answer_usage(body)
@@ -334,8 +341,8 @@ class Exchange:
         read = upstream.body
         held = b""
         holding = True
-        self._wait_for(self._view.upstream.idle_s)
         wait_from = clock()
+        self._wait_for(self._view.upstream.idle_s, wait_from)
         decoder = self._stream_decoder(response)
         while True:
             try:
@@ -463,12 +470,13 @@ class Exchange:
 
     # --- waiting --------------------------------------------------------------------------------
 
-    def _wait_for(self, patience_s: float) -> None:
+    def _wait_for(self, patience_s: float, now: float) -> None:
         """From now on the upstream may be silent for so long; keepalives are sent meanwhile."""
-        now = self._connection.clock()
         self._silent_since = now
         self._patience_s = patience_s
-        self._connection.due = now + self._next_due_s()
+        if self._streaming:
+            patience_s = min(patience_s, self._view.server.keepalive_s)
+        self._connection.due = now + patience_s
 
     def _next_due_s(self) -> float:
         if self._streaming:
@@ -477,7 +485,7 @@ class Exchange:
 
     async def _patiently(self, read: Callable[[], Awaitable[T]], patience_s: float) -> T:
         """Await something of the upstream, sending keepalives while it is silent."""
-        self._wait_for(patience_s)
+        self._wait_for(patience_s, self._connection.clock())
         while True:
             try:
                 return await read()

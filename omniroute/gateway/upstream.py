@@ -2,13 +2,18 @@
 
 Contract of the pool: one last-in-first-out stack of idle connections per `Origin`, everything O(1).
 Two origins never share a connection, so different proxies or TLS settings never do. At most
-`size` connections per origin exist; who comes later waits for one to be given back. An idle
-connection on which something arrived or whose peer hung up is closed at once and never handed out.
-A connection goes back only when its framing ended beyond doubt; everything else is closed.
+`size` connections per origin exist; who comes later waits in line, and what is given back goes to
+the first in line, past whoever comes later still. An idle connection whose peer hung up is closed
+at once; one on which something arrived is never handed out. A connection goes back only when its
+framing ended beyond doubt; everything else is closed.
+
+Invariant: while anybody waits for an origin, `size` connections (or attempts at one) exist and none
+is idle. A place that becomes free while somebody waits is not counted down but handed on.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -24,11 +29,12 @@ HEAD_LIMITS: Final = Limits(head_bytes=65536, header_count=200)
 class Upstream:
     """One connection to an upstream: one exchange at a time."""
 
-    __slots__ = ("_reader", "_transport", "exchanges", "idle_since", "origin")
+    __slots__ = ("_reader", "_transport", "exchanges", "idle_since", "origin", "resting")
 
     def __init__(self, origin: Origin, transport: Transport) -> None:
         self.origin = origin
         self.exchanges = 0
+        self.resting = False  # in the pool
         self.idle_since = 0.0
         self._transport = transport
         self._reader = ResponseReader(HEAD_LIMITS)
@@ -87,6 +93,16 @@ class Upstream:
         self._transport.close()
 
 
+class _InLine:
+    """Somebody who waits; once `turn` is set, either for this connection or for a bare place."""
+
+    __slots__ = ("turn", "upstream")
+
+    def __init__(self) -> None:
+        self.turn = trio.Event()
+        self.upstream: Upstream | None = None
+
+
 class Pool:
     """The upstream connections of one worker."""
 
@@ -102,31 +118,38 @@ class Pool:
         self._connector = connector
         self.size = size
         self.idle_s = idle_s
-        self._idle: dict[Origin, deque[Upstream]] = {}
-        self._open: dict[Origin, int] = {}
-        self._waiting: dict[Origin, deque[trio.Event]] = {}
+        self._idle: dict[Origin, OrderedDict[Upstream, None]] = {}  # the oldest first
+        self._open: dict[Origin, int] = {}  # idle, in use, or being opened
+        self._waiting: dict[Origin, deque[_InLine]] = {}
 
     async def acquire(self, origin: Origin, *, fresh: bool = False) -> Upstream:
         """An idle connection if there is a live one, else a new one. Raises ConnectFailed.
 
         `fresh` asks for a new one: the request has already died on one that looked alive.
         """
-        while True:
-            idle = self._idle.get(origin)
-            while idle and not fresh:
-                upstream = idle.pop()
-                upstream.transport.on_hangup(None)
-                if not upstream.transport.has_unread:
-                    return upstream
-                self._drop(upstream)  # it closed, or sent what nobody asked for
-            if idle and self._open[origin] >= self.size:
-                self._drop(idle.popleft())  # make place for a fresh one
-            if self._open.get(origin, 0) < self.size:
-                return await self._open_new(origin)
-            await self._wait_for_place(origin)
+        idle = self._idle.get(origin)
+        if idle and fresh:
+            if self._open[origin] >= self.size:
+                self._drop(idle.popitem(last=False)[0])  # make place for the fresh one
+        while idle and not fresh:
+            upstream, _ = idle.popitem()
+            upstream.transport.on_hangup(None)
+            if not upstream.transport.has_unread:
+                return upstream
+            self._drop(upstream)  # it closed, or sent what nobody asked for
+        count = self._open.get(origin, 0)
+        if count < self.size:
+            self._open[origin] = count + 1
+        else:
+            given = await self._wait_in_line(origin)
+            if given is not None:
+                if not fresh and not given.transport.has_unread:
+                    return given
+                given.close()  # its place stays ours
+        return await self._open_new(origin)
 
     async def _open_new(self, origin: Origin) -> Upstream:
-        self._open[origin] = self._open.get(origin, 0) + 1
+        """A new connection in a place that is already counted."""
         try:
             transport = await self._connector.connect(origin)
         except BaseException:
@@ -134,24 +157,37 @@ class Pool:
             raise
         return Upstream(origin, transport)
 
-    async def _wait_for_place(self, origin: Origin) -> None:
-        turn = trio.Event()
-        queue = self._waiting.setdefault(origin, deque())
-        queue.append(turn)
-        with trio.move_on_after(self._connector.connect_s) as limit:
-            try:
-                await turn.wait()
-            except trio.Cancelled:
-                if turn.is_set():
-                    self._wake(origin)  # our place goes to the next in line
-                else:
-                    queue.remove(turn)
-                raise
-        if limit.cancelled_caught:
+    async def _wait_in_line(self, origin: Origin) -> Upstream | None:
+        """Wait for our turn: a connection, or None for the place of one."""
+        own = _InLine()
+        self._waiting.setdefault(origin, deque()).append(own)
+        try:
+            with trio.move_on_after(self._connector.connect_s):
+                await own.turn.wait()
+        finally:
+            if not own.turn.is_set():
+                self._give_up(origin, own)
+        if not own.turn.is_set():
             raise ConnectFailed(
                 f"all {self.size} connections to {origin.host} stayed busy for "
                 f"{self._connector.connect_s:g} s; raise upstream.pool_size"
             )
+        return own.upstream
+
+    def _give_up(self, origin: Origin, own: _InLine) -> None:
+        queue = self._waiting[origin]
+        queue.remove(own)
+        if not queue:
+            del self._waiting[origin]
+
+    def _next_in_line(self, origin: Origin) -> _InLine | None:
+        queue = self._waiting.get(origin)
+        if queue is None:
+            return None
+        first = queue.popleft()
+        if not queue:
+            del self._waiting[origin]
+        return first
 
     def release(self, upstream: Upstream) -> None:
         """Take a connection back after its exchange; it is closed if it cannot serve again."""
@@ -161,14 +197,16 @@ class Pool:
         if upstream.exchanges == 1:
             self._connector.remember_session(upstream.origin, upstream.transport)
         origin = upstream.origin
+        if self._waiting and (waiter := self._next_in_line(origin)) is not None:
+            waiter.upstream = upstream
+            waiter.turn.set()
+            return
         idle = self._idle.get(origin)
         if idle is None:
-            idle = self._idle[origin] = deque()
-        idle.append(upstream)
+            idle = self._idle[origin] = OrderedDict()
+        idle[upstream] = None
         upstream.idle_since = self._clock()
         upstream.transport.on_hangup(lambda: self._lost(upstream))
-        if self._waiting:
-            self._wake(origin)
 
     def discard(self, upstream: Upstream) -> None:
         """Close a connection whose exchange did not end properly."""
@@ -178,7 +216,7 @@ class Pool:
         """The peer closed an idle connection."""
         idle = self._idle.get(upstream.origin)
         if idle is not None and upstream in idle:
-            idle.remove(upstream)
+            del idle[upstream]
             self._drop(upstream)
 
     def _drop(self, upstream: Upstream) -> None:
@@ -186,36 +224,27 @@ class Pool:
         self._leave(upstream.origin)
 
     def _leave(self, origin: Origin) -> None:
+        """A connection is gone: its place goes to the next in line, if anybody waits."""
+        if self._waiting and (waiter := self._next_in_line(origin)) is not None:
+            waiter.turn.set()
+            return
         self._open[origin] -= 1
         if not self._open[origin]:
             del self._open[origin]
-            if not self._idle.get(origin):
-                self._idle.pop(origin, None)
-        if self._waiting:
-            self._wake(origin)
-
-    def _wake(self, origin: Origin) -> None:
-        queue = self._waiting.get(origin)
-        while queue:
-            turn = queue.popleft()
-            if not turn.is_set():
-                turn.set()
-                break
-        if queue is not None and not queue:
-            del self._waiting[origin]
+            self._idle.pop(origin, None)  # empty by now
 
     def expire(self, now: float) -> None:
-        """Close what has been idle too long; the oldest stand at the left."""
+        """Close what has been idle too long."""
         oldest_allowed = now - self.idle_s
         for idle in list(self._idle.values()):
-            while idle and idle[0].idle_since < oldest_allowed:
-                self._drop(idle.popleft())
+            while idle and next(iter(idle)).idle_since < oldest_allowed:
+                self._drop(idle.popitem(last=False)[0])
 
     def close(self) -> None:
         """Close every idle connection."""
         for idle in list(self._idle.values()):
             while idle:
-                self._drop(idle.popleft())
+                self._drop(idle.popitem(last=False)[0])
 
     @property
     def idle_count(self) -> int:
