@@ -64,8 +64,8 @@ class Exchange:
         "_connect_s",
         "_connection",
         "_endpoint",
-        "_first_sent_at",
-        "_limit_at",
+        "_first_byte_us",
+        "_overhead_us",
         "_patience_s",
         "_peeked",
         "_principal",
@@ -111,10 +111,10 @@ class Exchange:
         self._settled = False
         self._connect_s = 0.0
         self._upstream_wait_s = 0.0
-        self._first_sent_at = 0.0
+        self._first_byte_us = 0
+        self._overhead_us = 0
         self._silent_since = 0.0
         self._patience_s = 0.0
-        self._limit_at = inf
 
     async def run(self) -> None:
         """Serve the request. Raises only what ends the client's connection."""
@@ -436,14 +436,12 @@ class Exchange:
 
     def _headers(self, target: Target, response: Response | None) -> bytes:
         """The headers that tell who answered, and what it cost us."""
-        connection = self._connection
-        now = connection.clock()
-        self._first_sent_at = now
+        self._note_first_byte()
         return b"%b%b%bx-omniroute-overhead-us: %d\r\n" % (
             self._who(target),
             answers.passed_headers(response) if response is not None else b"",
             self._common_headers(),
-            self._overhead_us(now),
+            self._overhead_us,
         )
 
     def _who(self, target: Target) -> bytes:
@@ -462,11 +460,13 @@ class Exchange:
             self._view, fields
         )
 
-    def _overhead_us(self, now: float) -> int:
+    def _note_first_byte(self) -> None:
+        """The answer begins: what of the time until now was spent in the gateway itself?"""
         connection = self._connection
-        elapsed_s = now - connection.received_at
+        elapsed_s = connection.clock() - connection.received_at
         waited_s = connection.body_wait_s + self._connect_s + self._upstream_wait_s
-        return max(0, round((elapsed_s - waited_s) * 1e6))
+        self._first_byte_us = int(elapsed_s * 1e6)
+        self._overhead_us = max(0, int((elapsed_s - waited_s) * 1e6))
 
     # --- waiting --------------------------------------------------------------------------------
 
@@ -618,7 +618,8 @@ class Exchange:
         now = connection.clock()
         target = self._target
         peeked = self._peeked
-        first_sent_at = self._first_sent_at or now
+        if not self._first_byte_us:
+            self._note_first_byte()
         connection.gateway.settle(
             Record(
                 id=connection.request_id.decode("ascii"),
@@ -637,10 +638,10 @@ class Exchange:
                 error=error,
                 bytes_in=self._body_bytes,
                 bytes_out=self._answer_bytes,
-                connect_us=round(self._connect_s * 1e6),
-                first_byte_us=round((first_sent_at - connection.received_at) * 1e6),
-                total_us=round((now - connection.received_at) * 1e6),
-                overhead_us=self._overhead_us(first_sent_at),
+                connect_us=int(self._connect_s * 1e6),
+                first_byte_us=self._first_byte_us,
+                total_us=int((now - connection.received_at) * 1e6),
+                overhead_us=self._overhead_us,
                 usage=usage,
                 usage_source=usage_source,
             )
