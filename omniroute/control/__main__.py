@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,8 +52,13 @@ def main(argv: list[str] | None = None) -> int:
             bootstrap.mark_told(foundation)
     except _REFUSALS as error:
         _log.error("%s", error)
-        link.send("refused", message=str(error))
+        with suppress(BrokenPipeError):  # nobody left to tell; the log has it
+            link.send("refused", message=str(error))
+        link.close()
         return 2
+    except BrokenPipeError:
+        _log.warning("the supervisor is gone; leaving")
+        return 1
 
     import trio
 

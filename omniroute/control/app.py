@@ -5,6 +5,7 @@ given, so that tests run the app on its own.
 """
 
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,14 @@ async def _read_sign_in(request: Request) -> SignIn:
     # A cross-site form can send only three other types without asking first.
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Denied(415, "send application/json")
+    if int(request.headers.get("content-length", "0")) > _SIGN_IN_BYTES:
+        raise Denied(413, "a sign-in is smaller than that")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _SIGN_IN_BYTES:
-            raise Denied(413, "a sign-in is smaller than that")
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > _SIGN_IN_BYTES:
+                raise Denied(413, "a sign-in is smaller than that")
     try:
         return msgspec.json.decode(body, type=SignIn)
     except msgspec.DecodeError as error:

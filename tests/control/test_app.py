@@ -1,0 +1,219 @@
+"""The management API as a client meets it: closed by default, sessions by cookie, CSRF checked."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from omniroute.assets import dashboard_dir
+from omniroute.control import access as access_module
+from omniroute.control.access import PASSWORD_FACT, Access
+from omniroute.control.app import build_app
+from omniroute.control.door import Door
+from omniroute.control.origins import KnownHosts
+from omniroute.control.policy import PolicyRoute
+from omniroute.control.sessions import RENEW_AFTER_S
+from omniroute.installation import Installation
+
+# Every route that answers without credentials, and why that harms nobody.
+OPEN_ROUTES = {
+    "/": "redirects to the dashboard",
+    "/dashboard": "redirects to the dashboard",
+    "/dashboard/{path:path}": "the page that signs in; no data",
+    "/healthz": "says that it is alive, no detail",
+    "/api/health": "says that it is alive, no detail",
+    "/api/auth/login": "signs in",
+    "/api/auth/logout": "signs out; a live session needs its CSRF token",
+}
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        access_module.passwords, "verify_password", lambda record, given: record == f"#{given}"
+    )
+
+
+@pytest.fixture
+def app(access: Access) -> Any:
+    return build_app(access, lambda: {"version": "x"}, dashboard_dir())
+
+
+def client_of(app: Any, scheme: str = "http") -> httpx.AsyncClient:
+    door = Door(app, lambda: KnownHosts("127.0.0.1", []), is_private=False)
+    transport = httpx.ASGITransport(door)
+    return httpx.AsyncClient(transport=transport, base_url=f"{scheme}://localhost:20129")
+
+
+@pytest.fixture
+async def client(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app) as made:
+        yield made
+
+
+@pytest.fixture
+async def signed_in(client: httpx.AsyncClient, facts: Any) -> str:
+    """The CSRF token of a session whose cookie the client holds."""
+    facts[PASSWORD_FACT] = "#right"
+    answer = await client.post("/api/auth/login", json={"password": "right"})
+    assert answer.status_code == 200
+    return str(answer.json()["csrf_token"])
+
+
+async def test_every_route_without_credentials_is_closed_but_the_named_ones(
+    app: Any, client: httpx.AsyncClient
+) -> None:
+    assert {route.path for route in app.routes} >= set(OPEN_ROUTES)
+    for route in app.routes:
+        assert isinstance(route, PolicyRoute)
+        for method in route.methods or ():
+            path = route.path.replace("{path:path}", "")
+            answer = await client.request(method, path)
+            if route.path in OPEN_ROUTES:
+                assert answer.status_code not in (401, 403), (method, route.path)
+            else:
+                assert answer.status_code in (401, 403), (method, route.path)
+
+
+async def test_the_admin_token_reads_the_status(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    headers = {"authorization": f"Bearer {installation.admin_token}"}
+    answer = await client.get("/api/status", headers=headers)
+    assert answer.json() == {"version": "x"}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_health_tells_nothing_but_that(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/health")).json() == {"status": "ok"}
+
+
+async def test_a_session_is_a_strict_cookie(client: httpx.AsyncClient, signed_in: str) -> None:
+    cookie = client.cookies.get("omniroute_session")
+    assert cookie
+    assert (await client.get("/api/status")).status_code == 200
+    session = (await client.get("/api/auth/session")).json()
+    assert session["csrf_token"] == signed_in
+
+
+async def test_cookie_attributes(app: Any, facts: Any) -> None:
+    facts[PASSWORD_FACT] = "#right"
+    for scheme, secure in (("http", False), ("https", True)):
+        async with client_of(app, scheme) as client:
+            answer = await client.post("/api/auth/login", json={"password": "right"})
+        attributes = answer.headers["set-cookie"].lower()
+        assert "httponly" in attributes
+        assert "samesite=strict" in attributes
+        assert ("secure" in attributes) is secure
+
+
+async def test_signing_out_needs_the_csrf_token_and_ends_the_session(
+    client: httpx.AsyncClient, signed_in: str
+) -> None:
+    cookies = dict(client.cookies)
+    assert (await client.post("/api/auth/logout")).status_code == 403
+    assert (await client.get("/api/status")).status_code == 200
+    headers = {"x-csrf-token": signed_in}
+    assert (await client.post("/api/auth/logout", headers=headers)).status_code == 200
+    assert not client.cookies
+    client.cookies.update(cookies)
+    assert (await client.get("/api/status")).status_code == 401
+    client.cookies.clear()
+    # Once more, without a session: nothing to end, no error.
+    assert (await client.post("/api/auth/logout")).status_code == 200
+
+
+async def test_a_used_session_gets_a_fresh_cookie(
+    client: httpx.AsyncClient, clock: Any, signed_in: str
+) -> None:
+    before = client.cookies["omniroute_session"]
+    assert "set-cookie" not in (await client.get("/api/status")).headers
+    clock.now_s += RENEW_AFTER_S
+    assert "set-cookie" in (await client.get("/api/status")).headers
+    assert client.cookies["omniroute_session"] != before
+    assert (await client.get("/api/status")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status"),
+    [
+        (b'{"password":"wrong"}', "application/json", 401),
+        (b"{}", "application/json", 400),
+        (b'{"password":"right","link":"x"}', "application/json", 400),
+        (b'{"password":"right","more":1}', "application/json", 400),
+        (b'{"password":1}', "application/json", 400),
+        (b"password=right", "application/x-www-form-urlencoded", 415),
+        (b'{"password":"right"}', "text/plain", 415),
+        (b'{"password":"' + b"x" * 5000 + b'"}', "application/json", 413),
+    ],
+)
+async def test_wrong_sign_ins_are_refused(
+    client: httpx.AsyncClient, facts: Any, content: bytes, content_type: str, status: int
+) -> None:
+    facts[PASSWORD_FACT] = "#right"
+    headers = {"content-type": content_type}
+    answer = await client.post("/api/auth/login", content=content, headers=headers)
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_sign_in_of_unknown_length_is_bounded_too(app: Any) -> None:
+    sent: list[Any] = []
+    asked = 0
+
+    async def receive() -> Any:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": b" " * 1000, "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/auth/login",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 413
+    assert asked < 10
+
+
+async def test_a_guesser_is_told_when_to_come_back(client: httpx.AsyncClient, facts: Any) -> None:
+    facts[PASSWORD_FACT] = "#right"
+    for _ in range(5):
+        await client.post("/api/auth/login", json={"password": "wrong"})
+    answer = await client.post("/api/auth/login", json={"password": "right"})
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_the_root_leads_to_the_dashboard(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/dashboard"):
+        answer = await client.get(path)
+        assert answer.status_code == 302
+        assert answer.headers["location"] == "/dashboard/"
+    page = await client.get("/dashboard/")
+    assert page.status_code == 200
+    assert "<script>" not in page.text
+    assert "<style" not in page.text
+
+
+async def test_unknown_paths_and_methods_are_errors_of_our_shape(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/api/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["type"] == "not_found"
+    assert (await client.delete("/api/status")).status_code == 405
+
+
+def test_an_installation_without_a_dashboard_is_an_empty_folder(
+    access: Access, tmp_path: Path
+) -> None:
+    build_app(access, dict, tmp_path)

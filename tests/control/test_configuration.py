@@ -1,0 +1,171 @@
+"""Publishing: what is right takes over, what is wrong leaves the old in force and is told."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from omniroute.config import ConfigError
+from omniroute.control.configuration import Configuration, Sources
+from omniroute.installation import Installation
+from omniroute.snapshot import decode
+from omniroute.state.interface import State
+from omniroute.state.memory_state import MemoryState
+from omniroute.store.interface import StoredKey
+
+GOOD = """
+[server]
+workers = 1
+[[providers]]
+id = "acme"
+format = "openai"
+base_url = "http://127.0.0.1:9101/v1"
+models = ["one"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "omniroute.toml"
+    path.write_text(GOOD)
+    return path
+
+
+@pytest.fixture
+def state() -> Iterator[State]:
+    made = MemoryState()
+    if made.needs_rebuild:
+        made.rebuild([])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def configuration(
+    file: Path, tmp_path: Path, installation: Installation, state: State
+) -> Configuration:
+    made = Configuration(Sources({}, file, tmp_path), installation, state, lambda: [])
+    made.publish()
+    return made
+
+
+def models(state: State, installation: Installation) -> list[str]:
+    blob = state.read_snapshot()
+    assert blob is not None
+    return [model.id for view in decode(blob, installation).providers for model in view.models]
+
+
+def test_publishing_makes_the_sources_the_snapshot(
+    configuration: Configuration, state: State, installation: Installation
+) -> None:
+    assert configuration.version == state.snapshot_version() == 1
+    assert models(state, installation) == ["one"]
+    assert configuration.error == ""
+
+
+def test_a_changed_file_is_published_once(
+    configuration: Configuration, file: Path, state: State, installation: Installation
+) -> None:
+    configuration.reload_if_changed()
+    assert configuration.version == 1
+    file.write_text(GOOD.replace('"one"', '"one", "two"'))
+    configuration.reload_if_changed()
+    configuration.reload_if_changed()
+    assert configuration.version == 2
+    assert models(state, installation) == ["one", "two"]
+
+
+def test_a_wrong_file_leaves_the_old_in_force_and_is_told_once(
+    configuration: Configuration,
+    file: Path,
+    state: State,
+    installation: Installation,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file.write_text(GOOD.replace("workers", "wrkers"))
+    configuration.reload_if_changed()
+    configuration.reload_if_changed()
+    assert "wrkers" in configuration.error
+    assert caplog.text.count("refused") == 1
+    assert state.snapshot_version() == 1
+    assert models(state, installation) == ["one"]
+
+    file.write_text(GOOD)
+    configuration.reload_if_changed()
+    assert configuration.error == ""
+
+
+def test_a_removed_file_leaves_the_old_in_force(
+    configuration: Configuration, file: Path, state: State
+) -> None:
+    file.unlink()
+    configuration.reload_if_changed()
+    assert configuration.error
+    assert state.snapshot_version() == 1
+
+
+def test_a_replaced_file_of_the_same_size_and_time_is_noticed(
+    configuration: Configuration, file: Path, state: State
+) -> None:
+    found = file.stat()
+    draft = file.with_suffix(".new")
+    draft.write_text(GOOD.replace('"one"', '"two"'))
+    os.utime(draft, ns=(found.st_atime_ns, found.st_mtime_ns))
+    draft.replace(file)
+    configuration.reload_if_changed()
+    assert state.snapshot_version() == 2
+
+
+def test_what_only_a_restart_can_change_is_named(configuration: Configuration, file: Path) -> None:
+    file.write_text(GOOD.replace("workers = 1", "workers = 3\nport = 4"))
+    assert configuration.reload("test")
+    assert configuration.restart_needed == ("server.port", "server.workers")
+    file.write_text(GOOD)
+    assert configuration.reload("test")
+    assert configuration.restart_needed == ()
+
+
+def test_stored_keys_enter_the_snapshot(
+    configuration: Configuration, state: State, installation: Installation
+) -> None:
+    configuration.stored_keys = lambda: [StoredKey("stored/1", "first", b"d" * 32, 0)]
+    assert configuration.reload("test")
+    assert configuration.snapshot is not None
+    assert [key.id for key in configuration.snapshot.keys] == ["stored/1"]
+
+
+def test_a_replacement_keeps_the_published_snapshot(
+    configuration: Configuration,
+    file: Path,
+    tmp_path: Path,
+    installation: Installation,
+    state: State,
+) -> None:
+    later = Configuration(Sources({}, file, tmp_path), installation, state, lambda: [])
+    later.keep(ConfigError("broken meanwhile"))
+    assert later.version == 1
+    assert later.error == "broken meanwhile"
+    assert later.snapshot == configuration.snapshot
+    file.write_text(GOOD + "\n")
+    later.reload_if_changed()
+    assert later.error == ""
+    assert later.version == 2
+
+
+def test_without_a_published_snapshot_nothing_can_be_kept(
+    file: Path, tmp_path: Path, installation: Installation, state: State
+) -> None:
+    fresh = Configuration(Sources({}, file, tmp_path), installation, state, lambda: [])
+    with pytest.raises(ConfigError, match="broken"):
+        fresh.keep(ConfigError("broken"))
+
+
+def test_without_a_file_there_is_nothing_to_watch(
+    tmp_path: Path, installation: Installation, state: State
+) -> None:
+    alone = Configuration(Sources({}, None, tmp_path), installation, state, lambda: [])
+    alone.publish()
+    alone.reload_if_changed()
+    assert alone.version == 1
+    assert alone.file is None

@@ -1,0 +1,67 @@
+"""The status tells what is wrong in sentences, and never anything secret."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omniroute.control.configuration import Configuration, Sources
+from omniroute.control.drain import DrainStatus
+from omniroute.control.jobs import Job
+from omniroute.control.status import Status
+from omniroute.installation import Installation
+from omniroute.state.memory_state import MemoryState
+
+
+@pytest.fixture
+def status(tmp_path: Path, installation: Installation) -> Status:
+    state = MemoryState()
+    if state.needs_rebuild:
+        state.rebuild([])
+    file = tmp_path / "omniroute.toml"
+    file.write_text('[[keys]]\nname = "k"\nkey = "very-secret-key"\n')
+    configuration = Configuration(Sources({}, file, tmp_path), installation, state, lambda: [])
+    configuration.publish()
+    return Status(
+        state=state,
+        configuration=configuration,
+        drain=DrainStatus(),
+        jobs=[Job("history", 1.0, lambda: None)],
+        warnings=[],
+        endpoint="http://127.0.0.1:1",
+        dashboard="http://127.0.0.1:2",
+    )
+
+
+def test_all_is_well_when_there_are_no_problems(status: Status) -> None:
+    document = status.document()
+    assert document["problems"] == []
+    assert document["configuration"]["snapshot_version"] == 1
+    assert document["outbox"]["records"] == 0
+    assert document["jobs"]["history"]["state"] == "waiting"
+
+
+def test_it_holds_no_secrets(status: Status, installation: Installation) -> None:
+    text = repr(status.document())
+    assert "very-secret-key" not in text
+    assert installation.admin_token not in text
+
+
+def test_it_shows_what_the_supervisor_said(status: Status) -> None:
+    worker: dict[str, Any] = {"worker": 1, "state": "ready"}
+    status.fleet.update({"workers": [worker], "control_restarts": 2, "draining": True})
+    document = status.document()
+    assert document["workers"] == [worker]
+    assert document["control_restarts"] == 2
+    assert document["draining"] is True
+
+
+def test_every_kind_of_trouble_is_a_problem(status: Status) -> None:
+    status.warnings = ["the state was damaged"]
+    status.configuration.error = "omniroute.toml:1: wrong"
+    status.configuration.restart_needed = ("server.port",)
+    status.jobs[0].error = "disk full"
+    status.state.count_drop("full", 3)
+    problems = "\n".join(status.document()["problems"])
+    for trouble in ("damaged", "omniroute.toml:1", "server.port", "disk full", "3 log records"):
+        assert trouble in problems
