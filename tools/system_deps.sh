@@ -27,7 +27,7 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
   has valgrind || add valgrind
   has chromium || has chromium-browser || has google-chrome || add chromium
   node_major=$(major node || true)
-  [ "${node_major:-0}" -ge 20 ] || node_from_pypi=1
+  [ "${node_major:-0}" -ge 20 ] || [ -x .venv/bin/node ] || node_from_pypi=1
 fi
 
 # Debian 12's Node is 18. apt is asked only when one is missing, since its lists may be, too.
