@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import trio
 
 from omniroute.gateway.dns import DnsCache
-from omniroute.gateway.egress import refusal
+from omniroute.gateway.egress import literal, refusal
 from omniroute.gateway.proxies import ProxyFailed, open_socks5, open_tunnel
 from omniroute.gateway.readiness import Readiness
 from omniroute.gateway.transport import SocketTransport, TlsTransport, Transport
@@ -39,6 +39,11 @@ class Origin(NamedTuple):
     proxy: str | None = None
     ca_file: str | None = None
     allow_private: bool = False
+
+    def __repr__(self) -> str:
+        # The URL of a proxy can hold its password; logs and tracebacks must not.
+        proxy = self.proxy and self.proxy.rpartition("@")[2].rpartition("://")[2]
+        return f"Origin({self.scheme}://{self.host}:{self.port}, proxy={proxy!r})"
 
 
 class ConnectFailed(Exception):
@@ -71,9 +76,8 @@ class Connector:
 
     async def connect(self, origin: Origin) -> Transport:
         """A fresh connection to `origin`; all steps together take at most `connect_s`."""
-        with trio.move_on_after(self.connect_s) as limit:
+        with trio.move_on_after(self.connect_s):
             return await self._connect(origin)
-        assert limit.cancelled_caught
         raise ConnectFailed(f"connecting to {origin.host} took longer than {self.connect_s:g} s")
 
     async def _connect(self, origin: Origin) -> Transport:
@@ -83,7 +87,7 @@ class Connector:
         if origin.proxy is None:
             transport = await self._open(origin.host, origin.port, origin.allow_private)
         else:
-            transport = await self._through_proxy(origin, urlsplit(origin.proxy))
+            transport = await self._through_proxy(origin, origin.proxy)
         if origin.scheme != "https":
             return transport
         return await self._secure(transport, origin.host, origin, "")
@@ -100,9 +104,8 @@ class Connector:
             ) from None
         return SocketTransport(sock, self._readiness, write_limit_s=self.write_s)
 
-    async def _through_proxy(self, origin: Origin, proxy: SplitResult) -> Transport:
-        host = proxy.hostname or ""
-        port = proxy.port or PROXY_PORTS[proxy.scheme]
+    async def _through_proxy(self, origin: Origin, proxy_url: str) -> Transport:
+        proxy, host, port = _proxy_parts(proxy_url)
         # The configuration names the proxy itself, so it may be a private address. What the proxy
         # connects to is only ours to judge where it is an address and not a name.
         if (reason := _literal_refusal(origin.host, origin.allow_private)) is not None:
@@ -112,7 +115,15 @@ class Connector:
         transport: Transport | None = None
         try:
             if proxy.scheme == "socks5":
-                sock = await open_socks5(host, port, origin.host, origin.port, username, password)
+                judged = await self._judged(host, port, allow_private=True)
+                sock = await open_socks5(
+                    [address for _, address in judged],
+                    port,
+                    origin.host,
+                    origin.port,
+                    username,
+                    password,
+                )
                 return SocketTransport(sock, self._readiness, write_limit_s=self.write_s)
             transport = await self._open(host, port, allow_private=True)
             if proxy.scheme == "https":
@@ -121,7 +132,10 @@ class Connector:
         except (ProxyFailed, ConnectFailed, OSError) as failed:
             if transport is not None:
                 transport.close()
-            raise ConnectFailed(f"by way of the proxy {host}:{port}: {failed}") from None
+            raise ConnectFailed(
+                f"by way of the proxy {host}:{port}: {failed}",
+                refused_by_policy=isinstance(failed, ConnectFailed) and failed.refused_by_policy,
+            ) from None
         except BaseException:
             if transport is not None:
                 transport.close()
@@ -129,6 +143,16 @@ class Connector:
         return transport
 
     async def _open(self, host: str, port: int, allow_private: bool) -> Transport:
+        judged = await self._judged(host, port, allow_private)
+        try:
+            sock = await _happy_eyeballs(_interleave(judged), port)
+        except OSError as error:
+            self._dns.forget(host, port)
+            raise ConnectFailed(f"{host}:{port}: {error.strerror or error}") from None
+        return SocketTransport(sock, self._readiness, write_limit_s=self.write_s)
+
+    async def _judged(self, host: str, port: int, allow_private: bool) -> list[tuple[int, str]]:
+        """The (family, address) of a host that the policy allows; at least one."""
         if (reason := _literal_refusal(host, allow_private)) is not None:
             raise ConnectFailed(reason, refused_by_policy=True)
         try:
@@ -145,26 +169,21 @@ class Connector:
                 reasons.append(reason)
         if not allowed:
             raise ConnectFailed(f"{host}: {'; '.join(reasons)}", refused_by_policy=True)
-        try:
-            sock = await _happy_eyeballs(_interleave(allowed), port)
-        except OSError as error:
-            self._dns.forget(host, port)
-            raise ConnectFailed(f"{host}:{port}: {error.strerror or error}") from None
-        return SocketTransport(sock, self._readiness, write_limit_s=self.write_s)
+        return allowed
 
     async def _secure(
         self, inner: Transport, hostname: str, origin: Origin, leg: str
     ) -> TlsTransport:
-        key = (origin, leg)
-        tls = TlsTransport(inner, self._context(origin.ca_file), hostname, self._sessions.get(key))
         try:
+            context = self._context(origin.ca_file)
+            tls = TlsTransport(inner, context, hostname, self._sessions.get((origin, leg)))
             await tls.handshake()
         except ssl.SSLCertVerificationError as error:
             inner.close()
             raise ConnectFailed(
                 f"the certificate of {hostname} was not accepted: {error.verify_message}"
             ) from None
-        except (ssl.SSLError, OSError) as error:
+        except (OSError, ValueError) as error:  # ValueError: a name no certificate can have
             inner.close()
             raise ConnectFailed(f"TLS with {hostname} failed: {error}") from None
         except BaseException:
@@ -200,12 +219,28 @@ class Connector:
         return context
 
 
+def _proxy_parts(proxy_url: str) -> tuple[SplitResult, str, int]:
+    """A proxy's URL with its host and port. ConnectFailed for one that cannot be used.
+
+    The configuration's are checked when it is loaded, those of the environment only here. The
+    message does not repeat the URL, which may hold a password.
+    """
+    try:
+        proxy = urlsplit(proxy_url)
+        port = proxy.port or PROXY_PORTS[proxy.scheme]
+    except (ValueError, KeyError):
+        raise ConnectFailed(
+            "the URL of its proxy cannot be used: it must be http://, https:// or socks5:// "
+            "with host and port"
+        ) from None
+    if not proxy.hostname:
+        raise ConnectFailed("the URL of its proxy names no host")
+    return proxy, proxy.hostname, port
+
+
 def _literal_refusal(host: str, allow_private: bool) -> str | None:
     """The refusal of a host that is written as an address; None for names and allowed addresses."""
-    try:
-        return refusal(host.strip("[]"), allow_private=allow_private)
-    except ValueError:
-        return None
+    return None if literal(host) is None else refusal(host, allow_private=allow_private)
 
 
 def _interleave(found: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -263,12 +298,17 @@ async def _happy_eyeballs(targets: list[tuple[int, str]], port: int) -> socket.s
             winners.append(sock)
             stop()
 
-    async with trio.open_nursery() as nursery:
-        for family, address in targets:
-            failed = trio.Event()
-            nursery.start_soon(attempt, family, address, failed, nursery.cancel_scope.cancel)
-            with trio.move_on_after(ATTEMPT_DELAY_S):
-                await failed.wait()
+    try:
+        async with trio.open_nursery() as nursery:
+            for family, address in targets:
+                failed = trio.Event()
+                nursery.start_soon(attempt, family, address, failed, nursery.cancel_scope.cancel)
+                with trio.move_on_after(ATTEMPT_DELAY_S):
+                    await failed.wait()
+    except BaseException:  # cancelled at the very moment of success
+        for winner in winners:
+            winner.close()
+        raise
     for loser in winners[1:]:
         loser.close()
     if winners:

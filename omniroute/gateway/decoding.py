@@ -10,6 +10,14 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 STEP_BYTES: Final = 1 << 20
+# What follows a finished member is copied at each one, so a body of nothing but empty members
+# would cost its length squared: fed in bites, and with a bound on members (bgzip needs 512 for
+# 32 MB), it does not.
+BITE_BYTES: Final = 4096
+MAX_MEMBERS: Final = 1024
+# One block of zstd, 4 bytes long, can stand for 128 KiB (RFC 8878 3.1.1.2), and its decompressor
+# takes no bound on the output: small bites keep the overshoot within 8 MiB.
+ZSTD_BITE_BYTES: Final = 256
 
 
 class DecodingError(Exception):
@@ -38,23 +46,35 @@ class _Zlib:
         self._window_bits = window_bits
         self._inner = zlib.decompressobj(window_bits)
         self._started = False
+        self._members = 1
 
     def expand(self, data: bytes, limit_bytes: int) -> bytes:
         if not self._started and data:
             self._started = True
             if self._window_bits == zlib.MAX_WBITS and data[0] & 0x0F != 8:
                 self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
+        out = bytearray()
+        view = memoryview(data)
         try:
-            out = self._inner.decompress(data, limit_bytes + 1)
-            while (
-                self._inner.eof and self._inner.unused_data and self._window_bits > zlib.MAX_WBITS
-            ):
-                rest = self._inner.unused_data  # gzip members may follow one another
-                self._inner = zlib.decompressobj(self._window_bits)
-                out += self._inner.decompress(rest, max(1, limit_bytes + 1 - len(out)))
+            for start in range(0, len(view), BITE_BYTES):
+                bite: bytes | memoryview = view[start : start + BITE_BYTES]
+                while bite and len(out) <= limit_bytes:
+                    if self._inner.eof:
+                        self._next_member()
+                    out += self._inner.decompress(bite, limit_bytes + 1 - len(out))
+                    bite = self._inner.unused_data
         except zlib.error as error:
             raise DecodingError(str(error)) from None
-        return out
+        return bytes(out)
+
+    def _next_member(self) -> None:
+        """gzip members may follow one another (RFC 1952 2.2); nothing may follow deflate."""
+        if self._window_bits <= zlib.MAX_WBITS:
+            raise DecodingError("bytes after the end of the compressed data")
+        self._members += 1
+        if self._members > MAX_MEMBERS:
+            raise DecodingError(f"more than {MAX_MEMBERS} members")
+        self._inner = zlib.decompressobj(self._window_bits)
 
     @property
     def complete(self) -> bool:
@@ -69,14 +89,18 @@ class _Brotli:
         self._inner = brotli.Decompressor()
 
     def expand(self, data: bytes, limit_bytes: int) -> bytes:
-        out: bytes = b""
+        if data and self._inner.is_finished():
+            raise DecodingError("bytes after the end of the compressed data")
+        out = bytearray()
         try:
             while True:
                 room = limit_bytes + 1 - len(out)
                 out += self._inner.process(data, output_buffer_limit=min(room, STEP_BYTES))
                 data = b""
                 if self._inner.can_accept_more_data() or len(out) > limit_bytes:
-                    return out
+                    return bytes(out)
+                if self._inner.is_finished():
+                    return bytes(out)
         except self._error as error:
             raise DecodingError(str(error)) from None
 
@@ -91,22 +115,31 @@ class _Zstandard:
 
         self._error = zstandard.ZstdError
         # RFC 9659: a content coding may not ask for a window beyond 8 MiB.
-        self._inner = zstandard.ZstdDecompressor(max_window_size=1 << 23).decompressobj()
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 23)
+        self._inner = self._decompressor.decompressobj()
+        self._frames = 1
 
     def expand(self, data: bytes, limit_bytes: int) -> bytes:
         out = bytearray()
         view = memoryview(data)
         try:
-            # 4 KiB of zstd expand to at most some 100 MB in theory; small bites keep steps small.
-            for start in range(0, len(view), 1024):
-                if self._inner.eof:
-                    raise DecodingError("bytes after the end of the frame")
-                out += self._inner.decompress(view[start : start + 1024])
-                if len(out) > limit_bytes:
-                    break
+            for start in range(0, len(view), ZSTD_BITE_BYTES):
+                bite: bytes | memoryview = view[start : start + ZSTD_BITE_BYTES]
+                while bite and len(out) <= limit_bytes:
+                    if self._inner.eof:
+                        self._next_frame()
+                    out += self._inner.decompress(bite)
+                    bite = self._inner.unused_data
         except self._error as error:
             raise DecodingError(str(error)) from None
         return bytes(out)
+
+    def _next_frame(self) -> None:
+        """Frames may follow one another (RFC 8878 3)."""
+        self._frames += 1
+        if self._frames > MAX_MEMBERS:
+            raise DecodingError(f"more than {MAX_MEMBERS} frames")
+        self._inner = self._decompressor.decompressobj()
 
     @property
     def complete(self) -> bool:

@@ -18,6 +18,16 @@ MAX_NAMES: Final = 1024
 Resolve = Callable[[str, int], Awaitable[list[tuple[int, str]]]]
 
 
+class _Running:
+    """A resolution under way. `entry` stays None if it was cancelled."""
+
+    __slots__ = ("done", "entry")
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.entry: _Entry | None = None
+
+
 class _Entry(NamedTuple):
     expires: float
     addresses: tuple[tuple[int, str], ...]  # (family, address text)
@@ -37,28 +47,32 @@ class DnsCache:
         self.ttl_s = ttl_s
         self._resolve = resolve
         self._entries: dict[tuple[str, int], _Entry] = {}
-        self._running: dict[tuple[str, int], trio.Event] = {}
+        self._running: dict[tuple[str, int], _Running] = {}
 
     async def addresses(self, host: str, port: int) -> tuple[tuple[int, str], ...]:
         """Addresses of `host`, at least one. Raises OSError when there is none."""
         key = (host, port)
-        while True:
-            entry = self._entries.get(key)
-            if entry is not None and entry.expires > trio.current_time():
-                if entry.error is not None:
-                    raise OSError(entry.error)
-                return entry.addresses
-            running = self._running.get(key)
-            if running is None:
-                break
-            await running.wait()
-        done = self._running[key] = trio.Event()
+        entry = self._entries.get(key)
+        if entry is None or entry.expires <= trio.current_time():
+            entry = await self._resolved(key)
+        if entry.error is not None:
+            raise OSError(entry.error)
+        return entry.addresses
+
+    async def _resolved(self, key: tuple[str, int]) -> _Entry:
+        """What asking the resolver gave, in this task or in one that is asking already."""
+        while (running := self._running.get(key)) is not None:
+            await running.done.wait()
+            if running.entry is not None:
+                return running.entry
+        running = self._running[key] = _Running()
         try:
-            self._store(key, await self._ask(host, port))
+            running.entry = entry = await self._ask(*key)
+            self._store(key, entry)
         finally:
             del self._running[key]
-            done.set()
-        return await self.addresses(host, port)
+            running.done.set()
+        return entry
 
     async def _ask(self, host: str, port: int) -> _Entry:
         try:

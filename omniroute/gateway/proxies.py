@@ -6,7 +6,8 @@ the proxy as it is, so that the proxy resolves it.
 
 import base64
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Final
 
 from omniroute.gateway.egress import names_private
@@ -82,36 +83,50 @@ async def open_tunnel(
         raise ProxyFailed(f"its answer to CONNECT is not HTTP: {error}") from None
     if answer.status == 407:
         raise ProxyFailed("it wants other credentials (407); check user and password in its URL")
-    if reader.buffered_bytes:
-        raise ProxyFailed("it sent bytes of its own into the tunnel")
     if not 200 <= answer.status < 300:
         raise ProxyFailed(f"it answered CONNECT {authority} with status {answer.status}")
+    if reader.buffered_bytes:
+        raise ProxyFailed("it sent bytes of its own into the tunnel")
 
 
 async def open_socks5(
-    proxy_host: str,
+    proxy_addresses: Sequence[str],
     proxy_port: int,
     host: str,
     port: int,
     username: str | None,
     password: str | None,
 ) -> socket.socket:
-    """A socket connected to host:port by way of a SOCKS5 proxy."""
+    """A socket connected to host:port by way of a SOCKS5 proxy.
+
+    The proxy is given by its addresses, tried in order: names are the connector's business.
+    """
     # Imported here: only those who use SOCKS pay for it at start.
-    from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError, ProxyType
+    from python_socks import ProxyConnectionError, ProxyError, ProxyType
     from python_socks.async_.trio import Proxy
 
-    proxy = Proxy(
-        proxy_type=ProxyType.SOCKS5,
-        host=proxy_host,
-        port=proxy_port,
-        username=username,
-        password=password,
-        rdns=True,
-    )
-    try:
-        # Its own time limit is not wanted: the connector's holds for all steps together.
-        opened = await proxy.connect(dest_host=host, dest_port=port, timeout=86400)
-    except (ProxyError, ProxyConnectionError, ProxyTimeoutError) as error:
-        raise ProxyFailed(str(error)) from None
-    return socket.socket(fileno=opened.detach())
+    unreachable: ProxyConnectionError | None = None
+    for address in proxy_addresses:
+        proxy = Proxy(
+            proxy_type=ProxyType.SOCKS5,
+            host=address,
+            port=proxy_port,
+            username=username,
+            password=password,
+            rdns=True,
+        )
+        try:
+            # Its own time limit is not wanted: the connector's holds for all steps together.
+            opened = await proxy.connect(dest_host=host, dest_port=port, timeout=inf)
+        except ProxyConnectionError as error:
+            unreachable = error
+        except ProxyError as error:
+            raise ProxyFailed(str(error)) from None
+        except ValueError:
+            raise ProxyFailed(
+                "RFC 1928 and 1929 do not allow its answer, or user and password of its URL "
+                "(at most 255 ASCII characters each)"
+            ) from None
+        else:
+            return socket.socket(fileno=opened.detach())
+    raise ProxyFailed(str(unreachable))

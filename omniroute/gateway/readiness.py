@@ -30,7 +30,6 @@ class Waiter:
     """The readiness of one socket, and the tasks that wait for it."""
 
     __slots__ = (
-        "_interruption",
         "_reader",
         "_writer",
         "hung_up",
@@ -48,7 +47,6 @@ class Waiter:
         self.on_hangup: Callable[[], None] | None = None
         self._reader: Task | None = None
         self._writer: Task | None = None
-        self._interruption: BaseException | None = None
 
     async def wait_readable(self) -> None:
         """Return when a read may succeed, or raise what `interrupt` was given."""
@@ -92,6 +90,19 @@ class Waiter:
         if task is not None:
             self._writer = None
             reschedule(task)
+
+    def has_unread(self) -> bool:
+        """Is something (bytes, the end, an error) known to be there to be read?"""
+        return self.readable
+
+    def end(self) -> None:
+        """The socket is about to be closed: nobody may go on waiting for it."""
+        closed = trio.ClosedResourceError("the socket was closed by another task")
+        self.interrupt(closed)
+        task = self._writer
+        if task is not None:
+            self._writer = None
+            reschedule(task, outcome.Error(closed))
 
     def note_hangup(self) -> None:
         """The peer will send no more; tell whoever cares, once."""
@@ -138,8 +149,7 @@ if sys.platform == "linux":
             descriptor = waiter.sock.fileno()
             if self._waiters.get(descriptor) is waiter:
                 del self._waiters[descriptor]
-            closed = trio.ClosedResourceError("the socket was closed by another task")
-            waiter.interrupt(closed)
+            waiter.end()
 
         async def run(self) -> None:
             poll = self._epoll.poll
@@ -165,28 +175,49 @@ if sys.platform == "linux":
 class PortableWaiter(Waiter):
     """The same contract over Trio's waiting: level-triggered, one system call or more per wait."""
 
-    __slots__ = ()
+    __slots__ = ("_interruption",)
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._interruption: BaseException | None = None
 
     async def wait_readable(self) -> None:
         self._reader = current_task()
         try:
             await trio.lowlevel.wait_readable(self.sock)
+            self.readable = True
         except trio.ClosedResourceError:
-            reason = self._interruption
-            if reason is None:
+            if self._interruption is None:
                 raise
-            self._interruption = None
-            raise reason from None
         finally:
             self._reader = None
-        self.readable = True
+            reason, self._interruption = self._interruption, None
+        if reason is not None:
+            raise reason
 
     async def wait_writable(self) -> None:
-        await trio.lowlevel.wait_writable(self.sock)
-        self.writable = True
+        while True:
+            try:
+                await trio.lowlevel.wait_writable(self.sock)
+            except trio.ClosedResourceError:
+                if self.sock.fileno() < 0:
+                    raise
+                continue  # it was the reader who was interrupted
+            self.writable = True
+            return
+
+    def has_unread(self) -> bool:
+        if not self.readable:
+            try:
+                self.sock.recv(1, socket.MSG_PEEK)
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError:
+                return True  # whoever reads will be told what it is
+        return True
 
     def interrupt(self, reason: BaseException) -> bool:
-        if self._reader is None:
+        if self._reader is None or self._interruption is not None:
             return False
         self._interruption = reason
         # Wakes the waiting task as if the socket were closing; the task then takes the reason.

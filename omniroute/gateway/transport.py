@@ -79,7 +79,7 @@ class SocketTransport:
 
     @property
     def has_unread(self) -> bool:
-        return self._waiter.readable
+        return self._waiter.has_unread()
 
     async def recv(self) -> bytes:
         waiter = self._waiter
@@ -149,7 +149,7 @@ class SocketTransport:
 class TlsTransport:
     """TLS over another transport, by `ssl.MemoryBIO`; the handshake is awaited first."""
 
-    __slots__ = ("_ended", "_incoming", "_inner", "_outgoing", "tls")
+    __slots__ = ("_ended", "_flushing", "_incoming", "_inner", "_outgoing", "tls")
 
     def __init__(
         self,
@@ -162,6 +162,7 @@ class TlsTransport:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._ended = False
+        self._flushing = trio.Lock()
         self.tls = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_hostname, session=session
         )
@@ -212,12 +213,22 @@ class TlsTransport:
         await self._flush()
 
     async def _flush(self) -> None:
-        pending = self._outgoing.read()
-        if pending:
-            await self._inner.send(pending)
+        if not self._outgoing.pending:
+            return
+        # The receiving task may have an answer to send (a key update) while the sending one waits
+        # for the peer: records must not be cut into each other.
+        try:
+            self._flushing.acquire_nowait()
+        except trio.WouldBlock:
+            await self._flushing.acquire()
+        try:
+            if pending := self._outgoing.read():
+                await self._inner.send(pending)
+        finally:
+            self._flushing.release()
 
     async def wait(self) -> None:
-        if not self._incoming.pending:
+        if not self._incoming.pending and not self._ended:
             await self._inner.wait()
 
     def interrupt(self, reason: BaseException) -> bool:
@@ -286,6 +297,8 @@ class MemoryTransport:
 
     async def wait(self) -> None:
         while not self._buffer and not self._ended:
+            if self._closed:
+                raise trio.ClosedResourceError("closed already")
             self._waiting = True
             try:
                 await self._lot.park()
@@ -294,8 +307,6 @@ class MemoryTransport:
             if self._interruption is not None:
                 reason, self._interruption = self._interruption, None
                 raise reason
-            if self._closed:
-                raise trio.ClosedResourceError("closed by another task")
 
     def interrupt(self, reason: BaseException) -> bool:
         if not self._waiting:

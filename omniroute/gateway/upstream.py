@@ -128,12 +128,11 @@ class Pool:
         `fresh` asks for a new one: the request has already died on one that looked alive.
         """
         idle = self._idle.get(origin)
-        if idle and fresh:
-            if self._open[origin] >= self.size:
-                self._drop(idle.popitem(last=False)[0])  # make place for the fresh one
+        if idle and fresh and self._open[origin] >= self.size:
+            self._drop(idle.popitem(last=False)[0])  # make place for the fresh one
         while idle and not fresh:
             upstream, _ = idle.popitem()
-            upstream.transport.on_hangup(None)
+            upstream.resting = False
             if not upstream.transport.has_unread:
                 return upstream
             self._drop(upstream)  # it closed, or sent what nobody asked for
@@ -155,7 +154,9 @@ class Pool:
         except BaseException:
             self._leave(origin)
             raise
-        return Upstream(origin, transport)
+        upstream = Upstream(origin, transport)
+        transport.on_hangup(partial(self._lost, upstream))
+        return upstream
 
     async def _wait_in_line(self, origin: Origin) -> Upstream | None:
         """Wait for our turn: a connection, or None for the place of one."""
@@ -205,21 +206,21 @@ class Pool:
         if idle is None:
             idle = self._idle[origin] = OrderedDict()
         idle[upstream] = None
+        upstream.resting = True
         upstream.idle_since = self._clock()
-        upstream.transport.on_hangup(lambda: self._lost(upstream))
 
     def discard(self, upstream: Upstream) -> None:
         """Close a connection whose exchange did not end properly."""
         self._drop(upstream)
 
     def _lost(self, upstream: Upstream) -> None:
-        """The peer closed an idle connection."""
-        idle = self._idle.get(upstream.origin)
-        if idle is not None and upstream in idle:
-            del idle[upstream]
+        """The peer hung up; while an exchange is under way, that is for its reader to find."""
+        if upstream.resting:
+            del self._idle[upstream.origin][upstream]
             self._drop(upstream)
 
     def _drop(self, upstream: Upstream) -> None:
+        upstream.resting = False
         upstream.close()
         self._leave(upstream.origin)
 
