@@ -1,0 +1,51 @@
+"""One gateway of real processes with the simulator behind it, shared by the tests of a worker."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.processes.harness import API_KEY, ROOT, Gateway
+
+
+class Endpoint(NamedTuple):
+    """Where a client points its SDK."""
+
+    url: str  # without /v1
+    key: str
+
+
+class _Simulated(NamedTuple):
+    url: str
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[str]:
+    """The base URL of a simulator process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "omniroute.simulator", "--fd", str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+        )
+        yield f"http://127.0.0.1:{port}/v1"
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def endpoint(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """A running gateway whose provider `acme` is the simulator."""
+    folder: Path = tmp_path_factory.mktemp("gateway")
+    gateway = Gateway(folder, _Simulated(simulator))  # type: ignore[arg-type]
+    gateway.configure(models=("plain", "tools"))
+    gateway.start()
+    yield Endpoint(gateway.endpoint, API_KEY)
+    gateway.stop()
