@@ -133,7 +133,7 @@ def metadata(wheel: Path) -> Message:
 
 
 def shipped_from(folder: str) -> set[PurePosixPath]:
-    """The files of a folder that git knows, or would take: no caches, no builds, no sources of C."""
+    """The files of a folder that git knows or would take, but the sources of compiled modules."""
     listing = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", folder],
         cwd=ROOT,
