@@ -97,7 +97,32 @@ OWNERS = {
 SUPERVISOR_MAY_IMPORT = {"children", "link", "logs", "omniroute", "ports"}
 
 # Module -> the test file that covers it, where that is not the one of its own name, and why.
-TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {}
+_TWINS = ("tests/test_speedups.py", "one suite for both twins and what they share")
+_GATE = ("tests/wire/test_http1.py", "parts of one gate, tested as a whole and with both parsers")
+TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
+    "omniroute._speedups.contract": _TWINS,
+    "omniroute._speedups.jsonscan_py": _TWINS,
+    "omniroute._speedups.sse_py": _TWINS,
+    "omniroute.state.files": (
+        "tests/state/test_lmdb_processes.py",
+        "locks and sizes matter between processes that share a state",
+    ),
+    "omniroute.state.memory_state": (
+        "tests/state/test_interface.py",
+        "one suite for all implementations of the interface",
+    ),
+    "omniroute.store.migrations.versions.r0001_initial": (
+        "tests/store/test_migrate.py",
+        "migrations are tested by running all of them",
+    ),
+    "omniroute.wire.http1.chunked": _GATE,
+    "omniroute.wire.http1.heads": _GATE,
+    "omniroute.wire.http1.reader": _GATE,
+    "omniroute.wire.http1.requests": _GATE,
+    "omniroute.wire.http1.responses": _GATE,
+    "omniroute.wire.http1.with_h11": _GATE,
+    "omniroute.wire.http1.with_httptools": _GATE,
+}
 
 
 class Module(NamedTuple):
@@ -334,11 +359,9 @@ def mirrors(module: Module) -> list[Path]:
 
 
 def has_code(module: Module) -> bool:
-    """Whether there is anything to test: a package's face of docstring and imports has nothing."""
-    return any(
-        isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        for statement in module.tree.body
-    )
+    """Whether there is anything to test: plain data and a package's face hold no function."""
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    return any(isinstance(node, functions) for node in ast.walk(module.tree))
 
 
 def test_every_module_has_its_test_file() -> None:
