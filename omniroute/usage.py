@@ -40,3 +40,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 NO_USAGE = Usage()
+
+
+def estimate_usage(request_bytes: int, characters: int) -> Usage:
+    """A rough count for when an upstream reports none: four bytes or characters to a token."""
+    return Usage(input_tokens=(request_bytes + 3) // 4, output_tokens=(characters + 3) // 4)

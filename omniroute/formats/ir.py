@@ -109,7 +109,7 @@ class ToolResult(Struct, tag="tool_result"):
 
 
 class Reasoning(Struct, tag="reasoning"):
-    """Reasoning as far as it is shown; `signature` is its origin's proof, `data` its sealed form."""
+    """Reasoning as far as it is shown; `signature` is its proof, `data` its sealed form."""
 
     text: str = ""
     signature: str = ""
