@@ -23,7 +23,7 @@ from omniroute.wire.jsonscan import (
     remove_member,
     replace_value,
 )
-from omniroute.wire.sse import SseReader, event_data
+from omniroute.wire.sse import SseReader, SseTooLong, event_data, event_type
 
 FORMAT: Final = "openai"
 
@@ -80,6 +80,10 @@ def peek(body: bytes) -> Peek:
             f"The request body is not a chat completion request: {text}.",
             param=_param_of(text),
         ) from None
+    except RecursionError:
+        raise GatewayError(
+            ErrorKind.BAD_REQUEST, "The request body is nested too deeply to be read."
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GatewayError(
             ErrorKind.BAD_REQUEST, f"The request body is not valid JSON: {error}."
@@ -110,9 +114,12 @@ _decode_stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
 
 
 def _includes_usage(raw: msgspec.Raw) -> bool:
+    if raw == NOTHING:
+        return False
     try:
         options = _decode_stream_options(raw)
-    except msgspec.ValidationError as error:
+        find_members(bytes(raw), (b"include_usage",))  # twice would mean two things
+    except (msgspec.ValidationError, DuplicateMember) as error:
         raise GatewayError(
             ErrorKind.BAD_REQUEST,
             f"`stream_options` is wrong: {error}.",
@@ -135,15 +142,24 @@ def upstream_body(body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> 
         if options is None:
             add_options = True
         else:
-            old = msgspec.json.decode(body[options.value_start : options.value_end])
-            asked = {**(old or {}), "include_usage": True}
-            edits.append((options, msgspec.json.encode(asked)))
+            asked = _asking_usage(body[options.value_start : options.value_end])
+            edits.append((options, asked))
     edits.sort(key=lambda edit: edit[0].value_start, reverse=True)
     for member, value in edits:
         body = replace_value(body, member, value)
     if add_options:
         body = insert_member(body, b"stream_options", b'{"include_usage":true}')
     return body
+
+
+def _asking_usage(options: bytes) -> bytes:
+    """A client's `stream_options`, an object or null, with `include_usage` set."""
+    if options == b"null":
+        return b'{"include_usage":true}'
+    member = find_members(options, (b"include_usage",)).get(b"include_usage")
+    if member is None:
+        return insert_member(options, b"include_usage", b"true")
+    return replace_value(options, member, b"true")
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
@@ -158,9 +174,12 @@ class _CompletionDetails(msgspec.Struct, gc=False):
 class _UsageStruct(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek's name for cached_tokens
+    # Names of others for prompt_tokens_details.cached_tokens: DeepSeek's, Moonshot's.
+    prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 def _usage(read: _UsageStruct) -> Usage:
@@ -168,28 +187,36 @@ def _usage(read: _UsageStruct) -> Usage:
     completion = read.completion_tokens_details
     cached = prompt.cached_tokens if prompt is not None else None
     written = prompt.cache_write_tokens if prompt is not None else None
-    reasoning = completion.reasoning_tokens if completion is not None else None
+    reasoning = (completion.reasoning_tokens if completion is not None else None) or 0
+    prompt_tokens = read.prompt_tokens or 0
+    output = read.completion_tokens or 0
+    if reasoning and read.total_tokens == prompt_tokens + output + reasoning:
+        output += reasoning  # xAI counts reasoning beside completion_tokens, not within
     return Usage(
-        input_tokens=read.prompt_tokens or 0,
-        cache_read_tokens=cached or read.prompt_cache_hit_tokens or 0,
+        input_tokens=prompt_tokens,
+        cache_read_tokens=cached or read.prompt_cache_hit_tokens or read.cached_tokens or 0,
         cache_write_tokens=written or 0,
-        output_tokens=read.completion_tokens or 0,
-        reasoning_tokens=reasoning or 0,
+        output_tokens=output,
+        reasoning_tokens=reasoning,
     ).clamped()
+
+
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Answer(msgspec.Struct, gc=False):
     usage: _UsageStruct | None = None
 
 
-_decode_answer = msgspec.json.Decoder(_Answer).decode
+# Numbers of answers may come as strings or as floats without a fraction.
+_decode_answer = msgspec.json.Decoder(_Answer, strict=False).decode
 
 
 def answer_usage(body: bytes) -> Usage | None:
     """The usage that a whole (unstreamed) answer reports; None when it reports none."""
     try:
         read = _decode_answer(body).usage
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None  # not ours to judge: the bytes go to the client as they are
     return None if read is None else _usage(read)
 
@@ -217,6 +244,22 @@ class _Chunk(msgspec.Struct, gc=False):
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
+
+class _LooseChoice(msgspec.Struct, gc=False):
+    finish_reason: str | None = None
+
+
+class _LooseChunk(msgspec.Struct, gc=False):
+    """What is read of an event that has the type of some member wrong (content as a list, …)."""
+
+    choices: list[_LooseChoice] | None = None
+    usage: msgspec.Raw = NOTHING
+    error: msgspec.Raw = NOTHING
+
+
+_decode_loose_chunk = msgspec.json.Decoder(_LooseChunk).decode
+_decode_loose_usage = msgspec.json.Decoder(_UsageStruct, strict=False).decode
+
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -228,11 +271,15 @@ class StreamTap:
     members of others. `generated` turns true at the first event that carries something generated;
     until then a failure can still be hidden. `error` holds the upstream's error event, if one came;
     such an event is never given on by `feed`: the caller decides how the client learns of it.
+
+    Where the events before one that is too long are good, `feed` gives them first and raises at the
+    next call.
     """
 
     __slots__ = (
         "_reader",
         "_strip_usage",
+        "_too_long",
         "characters",
         "done",
         "error",
@@ -244,6 +291,7 @@ class StreamTap:
     def __init__(self, *, strip_usage: bool, max_event_bytes: int) -> None:
         self._reader = SseReader(max_event_bytes)
         self._strip_usage = strip_usage
+        self._too_long = False
         self.generated = False
         self.done = False  # the terminator has passed
         self.finish_reason: str | None = None
@@ -258,17 +306,28 @@ class StreamTap:
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes of the upstream's stream, give those that go on. SseTooLong when unbounded."""
-        events = self._reader.feed(data)
+        try:
+            events = self._reader.feed(data)
+        except SseTooLong as error:
+            self._too_long = True
+            events = error.events
+            if not events:
+                raise
         if len(events) == 1:
             return self._event(events[0])
         return b"".join([self._event(raw) for raw in events])
 
     def finish(self) -> bytes:
-        """The upstream has ended: a last event without its blank line still counts."""
-        tail = self._reader.tail
-        if not tail.strip():
-            return b""
-        return self._event(tail + b"\n\n") if event_data(tail + b"\n\n") else b""
+        """The upstream has ended: a last event without its blank line counts if it is whole."""
+        reader = self._reader
+        if self._too_long:
+            raise SseTooLong(reader.max_event_bytes, [])
+        out = b"".join([self._event(raw) for raw in reader.finish()])
+        tail = reader.tail
+        payload = event_data(tail)
+        if payload == b"[DONE]" or (payload and _is_object(payload)):
+            out += self._event(tail + (b"\n" if tail.endswith(b"\n") else b"\n\n"))
+        return out
 
     def _event(self, raw: bytes) -> bytes:
         payload = event_data(raw)
@@ -279,9 +338,8 @@ class StreamTap:
             return raw
         try:
             chunk = _decode_chunk(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            self.generated = True  # something this version cannot read still is something
-            return raw
+        except _UNREADABLE:
+            return self._odd_event(raw, payload)
         if chunk.error != NOTHING:
             self.error = upstream_error(payload)
             return b""
@@ -306,7 +364,7 @@ class StreamTap:
                     self.generated = True
         usage = chunk.usage
         if usage is UNSET:
-            return raw
+            return raw if choices is not None else self._foreign_event(raw, payload)
         if usage is not None:
             self.usage = _usage(usage)
         if not self._strip_usage:
@@ -315,17 +373,78 @@ class StreamTap:
             return b""
         return _without_usage(raw, payload)
 
+    def _foreign_event(self, raw: bytes, payload: bytes) -> bytes:
+        """An object that is no chunk: an error without the `error` member, or nothing to us."""
+        if event_type(raw) == b"error" or _is_bare_error(payload):
+            self.error = upstream_error(payload)
+            return b""
+        return raw
+
+    def _odd_event(self, raw: bytes, payload: bytes) -> bytes:
+        """An event that does not have the usual types, or is no JSON: read what can be read."""
+        if event_type(raw) == b"error":
+            self.error = upstream_error(payload)
+            return b""
+        self.generated = True  # something this version cannot read still is something
+        try:
+            chunk = _decode_loose_chunk(payload)
+        except _UNREADABLE:
+            return raw
+        if chunk.error != NOTHING:
+            self.error = upstream_error(payload)
+            return b""
+        for choice in chunk.choices or ():
+            self.finish_reason = choice.finish_reason or self.finish_reason
+        if chunk.usage != NOTHING:
+            try:
+                self.usage = _usage(_decode_loose_usage(chunk.usage))
+            except _UNREADABLE:
+                return raw
+            if self._strip_usage:
+                return _without_usage(raw, payload) if chunk.choices else b""
+        return raw
+
+
+def _is_object(payload: bytes) -> bool:
+    try:
+        _decode_loose_chunk(payload)
+    except msgspec.ValidationError:
+        return payload.startswith(b"{")
+    except _UNREADABLE:
+        return False
+    return True
+
+
+_LAST_NULL_USAGE: Final = b',"usage":null}'
+
 
 def _without_usage(raw: bytes, payload: bytes) -> bytes:
-    member = find_members(payload, (b"usage",)).get(b"usage")
+    """The event without the `usage` of its payload; as it is where that has two or more."""
+    plain = len(raw) == len(payload) + 8 and raw.startswith(b"data: ")  # one line, LF line ends
+    if plain and payload.endswith(_LAST_NULL_USAGE):
+        # The usual place: the last brace is the outermost one, so this is the outermost member.
+        start = len(payload) - len(_LAST_NULL_USAGE)
+        if payload.find(b'"usage"') == start + 1:
+            return b"data: %b}\n\n" % payload[:start]
+    try:
+        member = find_members(payload, (b"usage",)).get(b"usage")
+    except JsonScanError:
+        return raw
     if member is None:
         return raw
     edited = remove_member(payload, member)
-    # The payload stands in the event as it is unless it was spread over several data lines.
-    if payload in raw:
-        return raw.replace(payload, edited, 1)
-    lines = b"\n".join(b"data: " + line for line in edited.split(b"\n"))
-    return lines + b"\n\n"
+    if plain:
+        return b"data: %b\n\n" % edited
+    # Lines of other fields stay where they are; the data takes the place of its first line.
+    lines: list[bytes] = []
+    pending = [b"data: " + line for line in edited.split(b"\n")]
+    for line in raw.splitlines():
+        if not line.startswith(b"data:") and line != b"data":
+            lines.append(line)
+        elif pending:
+            lines += pending
+            pending = []
+    return b"\n".join(lines) + b"\n"
 
 
 class UpstreamError(NamedTuple):
@@ -346,11 +465,16 @@ class _ErrorDetail(msgspec.Struct, gc=False):
 
 class _ErrorBody(msgspec.Struct, gc=False):
     error: _ErrorDetail | str | None = None
+    object: str | None = None  # vLLM's errors are bare: {"object": "error", "message": …}
     message: str | None = None
     detail: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+    param: str | None = None
 
 
-_decode_error = msgspec.json.Decoder(_ErrorBody, strict=False).decode
+# Google's service for this format wraps the object in a list.
+_decode_error = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody], strict=False).decode
 
 MAX_QUOTED_CHARACTERS: Final = 2000
 
@@ -358,8 +482,9 @@ MAX_QUOTED_CHARACTERS: Final = 2000
 def upstream_error(body: bytes) -> UpstreamError:
     """Read an error body or event of an upstream; anything unreadable is quoted, shortened."""
     try:
-        read = _decode_error(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        found = _decode_error(body)
+        read = found if isinstance(found, _ErrorBody) else found[0]
+    except (*_UNREADABLE, IndexError):
         text = " ".join(body.decode("utf-8", "replace").split())
         return UpstreamError(text[:MAX_QUOTED_CHARACTERS] or "no explanation")
     error = read.error
@@ -370,7 +495,16 @@ def upstream_error(body: bytes) -> UpstreamError:
         message = (error.message or "no explanation")[:MAX_QUOTED_CHARACTERS]
         return UpstreamError(message, error.type, code, error.param)
     text = read.message or read.detail or "no explanation"
-    return UpstreamError(text[:MAX_QUOTED_CHARACTERS])
+    code = None if read.code is None else str(read.code)
+    return UpstreamError(text[:MAX_QUOTED_CHARACTERS], read.type, code, read.param)
+
+
+def _is_bare_error(payload: bytes) -> bool:
+    try:
+        read = _decode_error(payload)
+    except _UNREADABLE:
+        return False
+    return isinstance(read, _ErrorBody) and read.object == "error"
 
 
 class _ErrorOut(msgspec.Struct):
