@@ -1,4 +1,4 @@
-"""One child process of the supervisor: how it is spawned, killed and spoken about.
+"""A child process of the supervisor: how it is spawned, questioned, killed and spoken about.
 
 Standard library only, since the first children are spawned before the supervisor imports Trio.
 A child is always a fresh interpreter (`python -P -m omniroute.…`), never a fork of this one: a
@@ -40,6 +40,11 @@ class Child:
     def kill(self) -> None:
         """SIGKILL: also ends what is stopped or hangs in a system call. Harmless when dead."""
         self.process.kill()
+
+    def ask_where_it_hangs(self) -> None:
+        """Have it write the stacks of its threads to standard error (see `logs`)."""
+        if hasattr(signal, "SIGUSR1"):
+            self.process.send_signal(signal.SIGUSR1)
 
     def lived_s(self) -> float:
         return time.monotonic() - self.spawned_s

@@ -7,9 +7,11 @@ included, so a secret inside an exception's text does not get through either; it
 not a licence to log secrets. Bodies of requests and answers are never logged.
 """
 
+import faulthandler
 import json
 import logging
 import re
+import signal
 import sys
 import time
 from typing import IO, Any
@@ -80,3 +82,12 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("omniroute").setLevel(level.upper())
+
+
+def tell_where_it_hangs() -> None:
+    """Write the stacks of all threads (names and lines, no values) to standard error on SIGUSR1.
+
+    The supervisor asks so before it kills a child that is silent or does not leave.
+    """
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1)

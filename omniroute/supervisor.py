@@ -49,6 +49,7 @@ _DRAIN_GRACE_S = 5.0
 # For control's last pass over the outbox. What it does not manage, the next start does.
 _CONTROL_STOP_S = 20.0
 _EXIT_GRACE_S = 2.0
+_LAST_WORDS_S = 0.2
 _FLEET_EVERY_S = 1.0
 _TELL_S = 2.0
 
@@ -384,8 +385,16 @@ class _House:
             await trio.sleep(0.1)
             if slot.heard_s == heard_s:
                 silence.set()
-                child.kill()
+                await self._kill_hanging(child)
                 return
+
+    @staticmethod
+    async def _kill_hanging(child: Child) -> None:
+        import trio
+
+        child.ask_where_it_hangs()
+        await trio.sleep(_LAST_WORDS_S)
+        child.kill()
 
     @staticmethod
     async def _reap(child: Child) -> None:
@@ -512,7 +521,7 @@ class _House:
         for slot in slots:
             if slot.child is not None:
                 _log.warning("%s did not leave in time and is killed", slot.name)
-                slot.child.kill()
+                await self._kill_hanging(slot.child)
         async with self._moved:
             while not all(slot.state == "gone" for slot in slots):
                 await self._moved.wait()

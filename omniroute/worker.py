@@ -47,6 +47,7 @@ _log = logging.getLogger("omniroute.worker")
 def main(argv: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, signal.SIG_IGN)
+    logs.tell_where_it_hangs()
     parser = argparse.ArgumentParser(prog="omniroute.worker")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--listen-fd", type=int, required=True)

@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -76,3 +79,28 @@ def test_the_level_holds(restore_logging: None) -> None:
     logging.getLogger("omniroute.x").info("quiet")
     logging.getLogger("omniroute.x").warning("loud")
     assert stream.getvalue().count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="the signal is POSIX's")
+@pytest.mark.processes
+def test_a_hanging_process_tells_where_when_asked() -> None:
+    code = """
+import time
+from omniroute import logs
+def deep_inside():
+    print("up", flush=True)
+    time.sleep(60)
+logs.tell_where_it_hangs()
+deep_inside()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGUSR1)
+    while "deep_inside" not in (line := process.stderr.readline()):
+        assert line
+    process.kill()
+    process.communicate()

@@ -194,6 +194,7 @@ def test_a_missing_installation_is_an_error_in_words(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(worker_module.logs, "configure", lambda *_, **__: None)
+    monkeypatch.setattr(worker_module.logs, "tell_where_it_hangs", lambda: None)
     monkeypatch.setattr(worker_module.signal, "signal", lambda *_: None)
     ours, theirs = pair()
     listener = socket.create_server(("127.0.0.1", 0))

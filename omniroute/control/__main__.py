@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     # The terminal signals the whole group; the supervisor answers, and tells over the link.
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, signal.SIG_IGN)
+    logs.tell_where_it_hangs()
     given = _arguments(argv)
     logs.configure("control", level=given.log_level, format_=given.log_format)
     link_socket = socket.socket(fileno=given.link_fd)

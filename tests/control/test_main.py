@@ -13,6 +13,7 @@ from omniroute.link import Message, SyncLink, pair
 def leave_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_main.signal, "signal", lambda *_: None)
     monkeypatch.setattr(control_main.logs, "configure", lambda *_, **__: None)
+    monkeypatch.setattr(control_main.logs, "tell_where_it_hangs", lambda: None)
 
 
 def start(data_dir: Path, *options: str) -> tuple[int, list[Message]]:

@@ -260,8 +260,11 @@ key = "{API_KEY}"
         self.process.send_signal(number)
 
     def wait(self) -> int:
+        """The exit status; nothing may have had to be killed on the way there."""
         assert self.process is not None
-        return self.process.wait(WAIT_S)
+        status = self.process.wait(2 * WAIT_S)
+        assert "did not leave in time" not in self.stderr(), self.stderr()
+        return status
 
     def stop(self) -> int:
         self.signal(signal.SIGTERM)
