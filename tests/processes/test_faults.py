@@ -3,12 +3,16 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from tests.processes.harness import (
+    ROOT,
     Gateway,
     HeldStream,
     Upstream,
@@ -115,6 +119,50 @@ def test_a_worker_that_hangs_is_killed_and_replaced(gateway: Gateway) -> None:
     assert "was silent" in gateway.stderr()
     with gateway.client() as client:
         assert gateway.chat(client).status_code == 200
+
+
+HOLD_THE_WRITE_LOCK = """
+import sys, time
+from pathlib import Path
+from omniroute.state.lmdb_state import open_state
+state = open_state(Path(sys.argv[1]), map_bytes=1 << 28, create=False)
+with state._environment.begin(write=True):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_worker_that_hangs_inside_a_transaction_is_killed_and_replaced(
+    gateway: Gateway,
+) -> None:
+    gateway.configure(workers=1, server="heartbeat_timeout_s = 1.0")
+    gateway.start()
+    old_pid = gateway.child("omniroute.worker")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD_THE_WRITE_LOCK, str(gateway.data_dir / "state.lmdb")],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        with gateway.client() as client, suppress(httpx.HTTPError):
+            gateway.chat(client)  # its end is one write, which waits for the lock
+        eventually(lambda: not is_alive(old_pid))
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.communicate()
+    assert "in settle" in gateway.stderr()
+
+    def answers() -> str:
+        with gateway.client() as client:
+            answer = gateway.chat(client)
+        return answer.headers["x-request-id"] if answer.status_code == 200 else ""
+
+    finished = eventually(answers)
+    assert gateway.stop() == 0
+    assert_all_in_history(gateway, [finished])
 
 
 def test_a_control_process_that_hangs_is_killed_and_replaced(gateway: Gateway) -> None:
