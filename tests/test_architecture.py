@@ -111,9 +111,17 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/state/test_interface.py",
         "one suite for all implementations of the interface",
     ),
+    "omniroute.store.interface": (
+        "tests/store/test_database.py",
+        "the errors and rows that the store's own tests are about",
+    ),
     "omniroute.store.migrations.versions.r0001_initial": (
         "tests/store/test_migrate.py",
         "migrations are tested by running all of them",
+    ),
+    "omniroute.store.schema": (
+        "tests/store/test_database.py",
+        "tables are tested by what is written to them and read back",
     ),
     "omniroute.wire.http1.chunked": _GATE,
     "omniroute.wire.http1.heads": _GATE,
