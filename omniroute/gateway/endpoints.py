@@ -1,10 +1,12 @@
 """The table of what the main port serves: path -> endpoint, tolerant of how tools are configured.
 
-Real tools leave `/v1` out, double it, or put `/codex` before it; all reach the same place. The
-table is data; `find` is pure. A path that the contract names but that is not built yet is known
-here too, so that it gets a 404 that says so, behind the key check.
+Real tools leave `/v1` out, double it (also behind a provider's path), put `/codex` before it, or
+join with a slash too many; all reach the same place. The table is data; `find` is pure. A path that
+the contract names but that is not built yet is known here too, so that it gets a 404 that says so,
+behind the key check.
 """
 
+import re
 from enum import Enum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -65,6 +67,7 @@ _TOP: Final[dict[str, Endpoint]] = {
 }
 _MANAGEMENT: Final = Endpoint(Kind.MANAGEMENT, "/api", methods=(), needs_key=False)
 _UNKNOWN: Final = Endpoint(Kind.UNKNOWN, methods=())
+_LEAD: Final = re.compile(r"/*(?:(?:v1|codex)/+)*")
 
 # The paths nearly every request has, found without any work.
 EXACT: Final[dict[bytes, Endpoint]] = {
@@ -84,18 +87,13 @@ def find(target: bytes) -> Endpoint:
     top = _TOP.get(path)
     if top is not None:
         return top
-    rest = path.strip("/")
-    while True:
-        for prefix in ("v1/", "codex/"):
-            if rest.startswith(prefix):
-                rest = rest[len(prefix) :]
-                break
-        else:
-            break
-    return _below_v1(rest)
+    return _below_v1(path.rstrip("/"))
 
 
 def _below_v1(rest: str) -> Endpoint:
+    lead = _LEAD.match(rest)
+    if lead is not None:
+        rest = rest[lead.end() :]
     found = _API.get(rest)
     if found is not None:
         return found

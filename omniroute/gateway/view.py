@@ -5,22 +5,28 @@ one they began with. Per connection it holds the very bytes with which a request
 credential included, so that nothing is assembled header by header while a request waits.
 """
 
+import re
 import socket
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from omniroute import __version__
 from omniroute.formats import openai_chat
 from omniroute.gateway.connector import Origin
 from omniroute.gateway.proxies import EnvironmentProxies
-from omniroute.installation import Installation
-from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
+from omniroute.installation import Installation, InstallationError
+from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, SnapshotError
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 # What a client may say to an upstream of its own format beside the body. Everything else of the
 # client's headers ends here: credentials, cookies and addresses are not the upstream's business.
 FORWARDED_HEADERS: Final = frozenset({b"openai-beta"})
+
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class Principal:
@@ -56,7 +62,7 @@ class Target:
 
 
 class View:
-    """All that serving needs, from one snapshot."""
+    """All that serving needs, from one snapshot. SnapshotError when that cannot be used."""
 
     def __init__(
         self,
@@ -109,9 +115,15 @@ def _target(
     installation: Installation,
     environment_proxies: EnvironmentProxies,
 ) -> Target:
-    parts = urlsplit(connection.url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        parts = urlsplit(connection.url)
+        # Names go on the wire in ASCII, be it to resolvers, in a certificate or as Host.
+        host = parts.hostname or ""
+        if not host.isascii():
+            host = host.encode("idna").decode("ascii")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise SnapshotError(f"the URL of connection {connection.id!r} is not valid") from None
     proxy = connection.proxy or provider.proxy or snapshot.server.proxy
     if proxy is None:
         proxy = environment_proxies.proxy_for(parts.scheme, host)
@@ -123,8 +135,10 @@ def _target(
         ca_file=provider.ca_file or snapshot.upstream.ca_file,
         allow_private=snapshot.upstream.allow_private or connection.allow_private,
     )
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
-    authority = parts.netloc.rpartition("@")[2]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    authority = f"[{host}]" if ":" in host else host
+    if parts.port is not None:
+        authority = f"{authority}:{port}"
     fields: dict[str, str] = {
         "host": authority,
         "user-agent": f"OmniRoute/{__version__}",
@@ -133,9 +147,21 @@ def _target(
     }
     fields.update((name.lower(), value) for name, value in provider.headers)
     if connection.secret and provider.auth_header:
-        credential = installation.decrypt(connection.secret).decode("utf-8")
+        try:
+            credential = installation.decrypt(connection.secret).decode("utf-8")
+        except InstallationError as error:
+            raise SnapshotError(
+                f"the credential of connection {connection.id!r} cannot be decrypted: {error}"
+            ) from None
         fields[provider.auth_header] = provider.auth_value.replace("{credential}", credential)
     fields["content-type"] = "application/json"
+    for name, value in fields.items():
+        # Told without the value: it may be the credential.
+        if _TOKEN.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+            raise SnapshotError(
+                f"connection {connection.id!r} cannot send its header {name!r}: it holds "
+                "characters that no header may hold"
+            )
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    head = f"POST {path} HTTP/1.1\r\n{lines}"
+    head = f"POST {quote(path, safe=_VISIBLE)} HTTP/1.1\r\n{lines}"
     return Target(provider, connection, origin, head.encode("latin-1"))

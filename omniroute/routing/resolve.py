@@ -41,14 +41,17 @@ def _resolve_pinned(name: str, prefixes: Mapping[str, ProviderView], pinned: str
     named = prefixes.get(prefix) if slash else None
     if named is None:
         return _checked(provider, name, name)  # the prefix is added where it is missing
-    if named is not provider and name not in (each.id for each in provider.models):
+    listed = {each.id for each in provider.models}
+    if named is not provider and name not in listed:
         raise GatewayError(
             ErrorKind.BAD_REQUEST,
             f"The model {name!r} belongs to provider {named.id!r}, but the path is that of "
             f"{provider.id!r}; use /v1/providers/{named.id}/… or /v1/….",
             param="model",
         )
-    return _checked(provider, rest if named is provider else name, name)
+    if named is provider and (rest in listed or name not in listed):
+        return _checked(provider, rest, name)
+    return _checked(provider, name, name)  # its own models may be named like its prefix
 
 
 def _checked(provider: ProviderView, model: str, name: str) -> Route:
