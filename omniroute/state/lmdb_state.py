@@ -12,8 +12,12 @@ The rules, and why:
 * The file is mapped writable (3 times faster) only with all its blocks allocated; otherwise a full
   disk were a bus error. Where that fails, LMDB writes by system calls, and `warnings` says so.
 * The outbox may fill `_OUTBOX_SHARE` of the map. What is beyond is dropped and counted; the rest is
-  kept for counters. Should even that not do (a stuck reader, a full disk), counters wait in memory,
+  kept for counters. Should even that not do (a full disk, a stuck reader), counters wait in memory,
   and go in with the next transaction that succeeds.
+* A read transaction keeps every page that is copied while it lasts, about six for each settled
+  record: a map of 16 MiB is used up after some 700 of them, one of 256 MiB after some 10 000. Then
+  records are dropped although the outbox is nearly empty. So reads are short, small maps are for
+  tests, and `reader_check` must follow every death of a process.
 * Even removing needs free pages, as LMDB copies what it changes. So a reserve of pages lies in a
   database of its own; `forget` gives it up when it finds no room, and puts it back later. Meanwhile
   the outbox takes no records, so that what is freed is not used up at once.

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute.record import Record
@@ -56,6 +56,7 @@ def test_what_msgpack_cannot_hold_is_tamed_instead_of_failing():
     assert read.cost_microusd == read.usage.input_tokens == (1 << 63) - 1
 
 
+@settings(deadline=None)
 @given(st.tuples(*[counts] * 6), st.tuples(*[counts] * 6))
 def test_adding_a_record_adds_its_counts(old, new):
     record = a_record(usage=Usage(*new[:5]), cost_microusd=new[5])

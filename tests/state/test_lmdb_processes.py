@@ -74,8 +74,8 @@ def start() -> Iterator[Start]:
         child.communicate()
 
 
-def ready(directory: Path, **options: Any) -> LmdbState:
-    state = open_state(directory, map_bytes=16 * MIB, create=True, **options)
+def ready(directory: Path, map_bytes: int = 16 * MIB) -> LmdbState:
+    state = open_state(directory, map_bytes=map_bytes, create=True)
     if state.needs_rebuild:
         state.rebuild([])
     return state
@@ -99,10 +99,8 @@ def test_killed_at_any_moment_a_worker_leaves_whole_records_and_right_counters(t
     for number in range(8):
         report = tmp_path / f"report{number}"
         with report.open("wb") as file:  # not a pipe: what was told is whole, and never blocks
-            child = start(
-                SETTLE, directory, f"c{number}", 1_000_000, 16 * MIB, stdout=file.fileno()
-            )
-            while b"\n" not in report.read_bytes():
+            child = start(SETTLE, directory, f"c{number}", 15_000, 16 * MIB, stdout=file.fileno())
+            while report.read_bytes().count(b"\n") < 2:  # open, and one settled
                 assert child.poll() is None
                 time.sleep(0.002)
             time.sleep(moments.uniform(0.0, 0.05))
@@ -121,13 +119,15 @@ def test_killed_at_any_moment_a_worker_leaves_whole_records_and_right_counters(t
         assert state.stats().dropped == {}  # a full outbox would hide a loss
         state.forget([key for key, _ in state.drain(1_000_000)])
         state.close()
-    assert requests > 8
+    assert requests >= 8
 
 
 def test_two_workers_settle_at_once_and_every_record_counts_once(tmp_path, start):
-    state = ready(tmp_path / "state.lmdb")
+    # A reader that the system has paused keeps every page that is copied meanwhile, some six for
+    # each record. This map holds them all, so that nothing is dropped however long it is paused.
+    state = ready(tmp_path / "state.lmdb", 256 * MIB)
     children = [
-        start(SETTLE, tmp_path / "state.lmdb", name, 3000, 16 * MIB, stdout=subprocess.DEVNULL)
+        start(SETTLE, tmp_path / "state.lmdb", name, 3000, 256 * MIB, stdout=subprocess.DEVNULL)
         for name in ("a", "b")
     ]
     drained: list[str] = []
@@ -138,6 +138,7 @@ def test_two_workers_settle_at_once_and_every_record_counts_once(tmp_path, start
     assert [child.returncode for child in children] == [0, 0]
     assert sorted(drained) == sorted(f"{name}-{n}" for name in ("a", "b") for n in range(3000))
     assert state.usage("k", 0).requests == 6000
+    assert state.stats().dropped == {}
     state.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute.record import Record
@@ -87,6 +87,7 @@ def test_the_connections_wait_write_ahead_and_flush(store):
     assert values == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 20}
 
 
+@settings(deadline=None)  # each example commits to the disk
 @given(
     st.lists(
         st.tuples(
