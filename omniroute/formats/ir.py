@@ -68,9 +68,14 @@ class Image(Struct, tag="image"):
 
 
 class Audio(Struct, tag="audio"):
+    """`id` names speech of the model's own in its origin; later turns may refer to it alone."""
+
     media_type: str = ""  # audio/wav, audio/mp3 …
     data: str = ""  # base64
     cache: CacheMark | None = None
+    transcript: str = ""
+    id: str = ""
+    origin: str = ""  # of the id
 
 
 class File(Struct, tag="file"):
@@ -216,6 +221,7 @@ class Request(Struct, kw_only=True):
     user: str = ""
     metadata: dict[str, str] = {}
     cache_key: str = ""  # prompt_cache_key
+    verbosity: str = ""  # low | medium | high
     service_tier: str = ""
     extra: dict[str, Raw] = {}  # top-level members of `origin` that have no field here
 
@@ -247,15 +253,17 @@ class Response(Struct, kw_only=True):
 # --- streams ------------------------------------------------------------------------------------
 
 
-class Start(Struct, tag="start"):
+class Start(Struct, tag_field="event", tag="start"):
     """The answer has begun. Fields that are not known yet are empty."""
 
     id: str = ""
     model: str = ""
     created: int = 0
+    origin: str = ""
+    extra: dict[str, Raw] = {}  # as in Response
 
 
-class PartStart(Struct, tag="part_start"):
+class PartStart(Struct, tag_field="event", tag="part_start"):
     """A part opens. `part` holds what is known at once (a tool call's id and name); its text or
     arguments are empty and follow as deltas."""
 
@@ -264,20 +272,23 @@ class PartStart(Struct, tag="part_start"):
     choice: int = 0
 
 
-class TextDelta(Struct, tag="text"):
+class TextDelta(Struct, tag_field="event", tag="text"):
+    """A fragment of a text (or of a refusal, where its part is one)."""
+
     index: int
     text: str
     choice: int = 0
+    logprobs: Raw = Raw(b"null")  # of this fragment; see Text
 
 
-class ReasoningDelta(Struct, tag="reasoning"):
+class ReasoningDelta(Struct, tag_field="event", tag="reasoning"):
     index: int
     text: str = ""
     signature: str = ""
     choice: int = 0
 
 
-class ToolCallDelta(Struct, tag="tool"):
+class ToolCallDelta(Struct, tag_field="event", tag="tool"):
     """A fragment of a call's arguments; `index` is that of its part."""
 
     index: int
@@ -285,7 +296,7 @@ class ToolCallDelta(Struct, tag="tool"):
     choice: int = 0
 
 
-class PartEnd(Struct, tag="part_end"):
+class PartEnd(Struct, tag_field="event", tag="part_end"):
     """A part is complete. `part` is given where the end brings what deltas cannot (citations,
     a signature, sealed data); it then replaces what the deltas built, text included."""
 
@@ -294,17 +305,17 @@ class PartEnd(Struct, tag="part_end"):
     choice: int = 0
 
 
-class UsageEvent(Struct, tag="usage"):
+class UsageEvent(Struct, tag_field="event", tag="usage"):
     usage: Usage
 
 
-class Finish(Struct, tag="finish"):
+class Finish(Struct, tag_field="event", tag="finish"):
     reason: FinishReason
     stop_sequence: str = ""
     choice: int = 0
 
 
-class Failure(Struct, tag="failure"):
+class Failure(Struct, tag_field="event", tag="failure"):
     """The upstream reported an error inside its stream."""
 
     message: str
