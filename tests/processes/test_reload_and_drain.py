@@ -1,6 +1,7 @@
 """Reload never drops a request, a wrong file never takes over, and the end is orderly."""
 
 import signal
+import time
 
 import httpx
 import pytest
@@ -118,6 +119,7 @@ def test_a_second_signal_stops_at_once(gateway: Gateway) -> None:
     stream = HeldStream(gateway)
     gateway.signal(signal.SIGTERM)
     eventually(lambda: "stopping" in gateway.stderr())
+    time.sleep(0.5)  # sooner, it would be the same signal delivered twice
     gateway.signal(signal.SIGTERM)
     assert gateway.wait() == 1
     assert not any(is_alive(pid) for pid in children)

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from omniroute import children, supervisor
-from omniroute.supervisor import Ready, SupervisorPlan
+from omniroute.supervisor import Ready, SupervisorPlan, house, slots
 
 pytestmark = pytest.mark.processes
 
@@ -46,7 +46,7 @@ class Fakes:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         with trio.fail_after(30):
-            while not condition():  # noqa: ASYNC110 - another process writes the journal
+            while not condition():
                 await trio.sleep(0.02)
 
     def plan(self, after_ready: Callable[[Ready], Awaitable[None]], **changes: Any) -> Any:
@@ -68,7 +68,7 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fakes]:
             "tests.processes.fake_child", [module, str(tmp_path), *arguments], descriptors
         )
 
-    monkeypatch.setattr(supervisor, "spawn", spawn_fake)
+    monkeypatch.setattr(slots, "spawn", spawn_fake)
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield Fakes(tmp_path)
@@ -207,7 +207,7 @@ def test_sighup_asks_control_to_reload(fakes: Fakes) -> None:
 def test_a_worker_that_does_not_leave_is_killed_after_the_limit(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(supervisor, "_DRAIN_GRACE_S", 0.2)
+    monkeypatch.setattr(house, "_DRAIN_GRACE_S", 0.2)
     fakes.behave({"omniroute.worker": {"stubborn": True}})
     assert supervisor.run(fakes.plan(nothing_more, drain_timeout_s=0.2)) == 0
     assert "worker 1 did not leave in time" in capfd.readouterr().err
@@ -221,9 +221,18 @@ def test_a_second_signal_ends_all_at_once(fakes: Fakes) -> None:
     async def twice(_: Ready) -> None:
         signal.raise_signal(signal.SIGTERM)
         await fakes.until(lambda: "drain" in fakes.events("worker1"))
+        await trio.sleep(house._ONE_WISH_S)
 
     assert supervisor.run(fakes.plan(twice, drain_timeout_s=600.0)) == 1
     assert "stop" not in fakes.events("control")
+
+
+def test_one_signal_delivered_twice_is_one_wish(fakes: Fakes) -> None:
+    async def at_once(_: Ready) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    assert supervisor.run(fakes.plan(at_once, workers=1)) == 0
+    assert fakes.events("control")[-1] == "leaves"
 
 
 def test_a_data_dir_that_cannot_be_made_is_refused(
