@@ -35,9 +35,6 @@ CREATE TABLE requests (
 );
 CREATE INDEX requests_by_time ON requests (started_ms);
 CREATE INDEX requests_by_key ON requests (key_id, started_ms);
-CREATE INDEX requests_by_provider ON requests (provider, started_ms);
-CREATE INDEX requests_by_model ON requests (model, started_ms);
-CREATE INDEX requests_by_status ON requests (status, started_ms);
 CREATE TABLE client_keys (
     id TEXT NOT NULL,
     name TEXT NOT NULL,

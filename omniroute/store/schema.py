@@ -49,9 +49,6 @@ requests = Table(
     Column("cost_microusd", BigInteger, nullable=False),
     Index("requests_by_time", "started_ms"),
     Index("requests_by_key", "key_id", "started_ms"),
-    Index("requests_by_provider", "provider", "started_ms"),
-    Index("requests_by_model", "model", "started_ms"),
-    Index("requests_by_status", "status", "started_ms"),
 )
 
 client_keys = Table(

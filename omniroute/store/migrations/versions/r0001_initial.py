@@ -43,9 +43,6 @@ def upgrade() -> None:
     )
     op.create_index("requests_by_time", "requests", ["started_ms"])
     op.create_index("requests_by_key", "requests", ["key_id", "started_ms"])
-    op.create_index("requests_by_provider", "requests", ["provider", "started_ms"])
-    op.create_index("requests_by_model", "requests", ["model", "started_ms"])
-    op.create_index("requests_by_status", "requests", ["status", "started_ms"])
     op.create_table(
         "client_keys",
         Column("id", Text, primary_key=True, nullable=False),
