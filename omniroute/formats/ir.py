@@ -65,6 +65,7 @@ class Image(Struct, tag="image"):
     url: str = ""
     detail: str = ""  # OpenAI's low | high | auto
     cache: CacheMark | None = None
+    extra: dict[str, Raw] = {}  # members of the request's origin that have no field here
 
 
 class Audio(Struct, tag="audio"):
@@ -88,6 +89,7 @@ class File(Struct, tag="file"):
     origin: str = ""  # of the file_id
     filename: str = ""
     cache: CacheMark | None = None
+    extra: dict[str, Raw] = {}  # members of the request's origin that have no field here
 
 
 class ToolCall(Struct, tag="tool_call"):
@@ -159,6 +161,7 @@ class Tool(Struct):
     origin: str = ""
     raw: Raw = Raw(b"null")  # the origin's whole definition where it is not a plain function
     kind: str = "function"  # "function", "custom", or the origin's built-in type name
+    extra: dict[str, Raw] = {}  # members of the request's origin that have no field here
 
 
 class ToolChoice(Struct):
@@ -193,6 +196,7 @@ class ReasoningWish(Struct):
     budget_tokens: int | None = None  # 0: off; -1: the model decides
     include: bool | None = None  # show it (includeThoughts, summary, display)
     encrypted: bool = False  # Responses include: reasoning.encrypted_content
+    extra: dict[str, Raw] = {}  # the wish in the words of the request's origin, where they say more
 
 
 class ResponseFormat(Struct):
