@@ -11,7 +11,7 @@ import hypothesis
 # `default` is for landing: quick, and the same examples on every run, so that a red run is red
 # again. `fuzz` is for `make fuzz`: long, and new examples each time.
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, database=None)
-hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20_000)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=2_000)
 hypothesis.settings.load_profile("default")
 
 # The switch between compiled speedups and twins, and where the wheel lies, steer the tests.
