@@ -1,7 +1,7 @@
 """Finish reasons, token counts and reasoning efforts: Gemini's words against ours.
 
-Source: Gemini API reference, `FinishReason`, `BlockReason`, `UsageMetadata`; guide "OpenAI
-compatibility" for the efforts, guide "Gemini thinking" for ranges of budgets.
+Source: Gemini API reference, `FinishReason`, `UsageMetadata`; guides "Gemini thinking" and
+"Gemini 3" for levels and ranges of budgets. Efforts and budgets map by `formats.thinking`.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from omniroute.formats.gemini.wire import UsageMetadata
 from omniroute.formats.ir import Effort, FinishReason
+from omniroute.formats.thinking import LEVELS
 from omniroute.usage import Usage
 
 FINISH: Final[Mapping[str, FinishReason]] = {
@@ -92,6 +93,14 @@ class Thinking(NamedTuple):
     budget_max: int = 1 << 31
     can_be_off: bool = True
 
+    def budget(self, tokens: int) -> int:
+        """The nearest budget that the model takes; -1 leaves it to the model, 0 is off."""
+        if tokens < 0:
+            return -1
+        if tokens == 0 and self.can_be_off:
+            return 0
+        return min(max(tokens, self.budget_min), self.budget_max)
+
 
 def generation(model: str) -> float | None:
     """Gemini's version number in a model's name ("gemini-2.5-pro": 2.5); None where none is."""
@@ -120,23 +129,13 @@ def thinking(model: str) -> Thinking | None:
     return Thinking(False, budget_max=24576)
 
 
-BUDGETS: Final[Mapping[Effort, int]] = {
-    "none": 0,
-    "minimal": 1024,
-    "low": 1024,
-    "medium": 8192,
-    "high": 24576,
-    "xhigh": 32768,
-}
-
-
 def level(effort: Effort, model: Thinking) -> str:
     """The thinkingLevel nearest to an effort."""
     if effort in ("none", "minimal"):
         return model.lowest.upper()
     if effort == "medium" and not model.medium:
         return "HIGH"
-    return "HIGH" if effort == "xhigh" else effort.upper()
+    return LEVELS[effort].upper()
 
 
 def requires_signatures(model: str) -> bool:

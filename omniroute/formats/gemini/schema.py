@@ -500,9 +500,7 @@ def _enumeration(schema: JsonObject, kinds: list[str], *, nullable: bool) -> Jso
 
 
 def _notes(schema: JsonObject) -> list[str]:
-    return [
-        words.format(_quoted(schema[name])) for name, words in _TOLD.items() if name in schema
-    ]
+    return [words.format(_quoted(schema[name])) for name, words in _TOLD.items() if name in schema]
 
 
 def _quoted(value: Any) -> str:
