@@ -1,7 +1,7 @@
 """The choice of a twin, and the agreement of both on random inputs.
 
-What each twin must do is tested in `tests/wire/test_sse.py` and `tests/wire/test_jsonscan.py`,
-on both. `OMNIROUTE_REQUIRE_EXTENSIONS=1` turns a missing extension into failures there and here.
+What each twin must do is tested in `tests/wire/`, by the module that offers it, on both.
+`OMNIROUTE_REQUIRE_EXTENSIONS=1` turns a missing extension into failures there and here.
 """
 
 import importlib
@@ -16,11 +16,18 @@ from types import ModuleType
 import pytest
 
 import omniroute._speedups as speedups
-from omniroute._speedups import JsonScanError, SseTooLong, contract, jsonscan_py, sse_py
+from omniroute._speedups import (
+    JsonScanError,
+    SseTooLong,
+    contract,
+    jsonscan_py,
+    sse_py,
+    thinktags_py,
+)
 
 REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS", "") not in ("", "0")
-BUILT = all(find_spec(f"omniroute._speedups.{name}_c") for name in ("sse", "jsonscan"))
-PAIRS = ["sse", "jsonscan"]
+PAIRS = ["sse", "jsonscan", "thinktags"]
+BUILT = all(find_spec(f"omniroute._speedups.{name}_c") for name in PAIRS)
 
 needs_extension = pytest.mark.skipif(
     not BUILT and not REQUIRED, reason="the extension is not built, so there is one twin only"
@@ -32,10 +39,11 @@ def compiled(name: str) -> ModuleType:
 
 
 def choice(setup: str = "", **env: str) -> str:
-    """What a fresh interpreter chooses: "<compiled> <module> <module>: <reason>"."""
+    """What a fresh interpreter chooses: "<compiled> <module> <module> <module>: <reason>"."""
     code = f"""{setup}
 import omniroute._speedups as chosen
-print(chosen.COMPILED, chosen.SseReader.__module__, chosen.find_members.__module__, end=": ")
+twins = (chosen.SseReader, chosen.find_members, chosen.ThinkTagSplitter)
+print(chosen.COMPILED, *(twin.__module__.rpartition(".")[2] for twin in twins), end=": ")
 print(chosen.FALLBACK_REASON, end="")
 """
     inherited = {k: v for k, v in os.environ.items() if k != "OMNIROUTE_NO_EXTENSIONS"}
@@ -50,8 +58,8 @@ print(chosen.FALLBACK_REASON, end="")
     return done.stdout
 
 
-PYTHON = "False omniroute._speedups.sse_py omniroute._speedups.jsonscan_py: "
-COMPILED = "True omniroute._speedups.sse_c omniroute._speedups.jsonscan_c: "
+PYTHON = "False sse_py jsonscan_py thinktags_py: "
+COMPILED = "True sse_c jsonscan_c thinktags_c: "
 
 
 def test_the_python_twins_run_where_extensions_are_switched_off() -> None:
@@ -92,6 +100,9 @@ def test_reader_objects_of_twins_have_the_same_public_names() -> None:
         return {key for key in dir(thing) if not key.startswith("_")}
 
     assert public(compiled("sse").SseReader(1)) == public(sse_py.SseReader(1))
+    fast = compiled("thinktags")
+    assert public(fast.ThinkTagSplitter()) == public(thinktags_py.ThinkTagSplitter())
+    assert (fast.MAX_AHEAD, fast.MAX_BLANK) == (thinktags_py.MAX_AHEAD, thinktags_py.MAX_BLANK)
 
 
 def test_everything_the_chooser_offers_exists() -> None:
@@ -172,3 +183,24 @@ def test_twins_agree_on_a_hundred_thousand_random_bodies() -> None:
         assert outcome_of(lambda body=body: fast(body, names)) == expected, body  # type: ignore[misc]
         sound += isinstance(expected, dict)
     assert 1000 < sound < 99_000
+
+
+THINK_PIECES = ["<think>", "<thinking>", "</think>", "</thinking>", "<thi", "</th", "ink>", "<"]
+THINK_PIECES += ["`", "``", "```", "~~~", "```py\n", "\n", "\n\n", "\r\n", " ", "a", "é\U0001f600"]
+THINK_PIECES += ["\u2003", "    ", " " * 90, "b" * 70]
+
+
+@needs_extension
+def test_twins_agree_on_a_hundred_thousand_random_thoughts() -> None:
+    dice = random.Random(4711)
+    fast = compiled("thinktags")
+    thoughts = 0
+    for _ in range(100_000):
+        chunks = ["".join(dice.choices(THINK_PIECES, k=dice.randrange(6))) for _ in range(3)]
+        if dice.random() < 0.7:
+            chunks.insert(0, dice.choice(("<think>", " <thinking>", "<think>```\n", "<think>`")))
+        ours, theirs = thinktags_py.ThinkTagSplitter(), fast.ThinkTagSplitter()
+        expected = [ours.feed(chunk) for chunk in chunks] + [ours.finish()]
+        assert [theirs.feed(chunk) for chunk in chunks] + [theirs.finish()] == expected, chunks
+        thoughts += len({is_reasoning for pairs in expected for is_reasoning, _ in pairs}) == 2
+    assert thoughts > 1000

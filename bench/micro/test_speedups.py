@@ -88,6 +88,17 @@ def request_body(size: int) -> bytes:
     return json.dumps(body).encode()
 
 
+# What a model that thinks in its text sends: a block of reasoning, then the answer.
+THOUGHT = [
+    "<think>",
+    "\n",
+    *(WORDS[i % len(WORDS)] for i in range(400)),
+    "</think>",
+    "\n\n",
+    *(WORDS[i % len(WORDS)] for i in range(200)),
+]
+
+
 PEEKED = (b"model", b"stream", b"stream_options", b"max_tokens", b"n")
 
 
@@ -101,6 +112,14 @@ def read_all(twin: Any, events: list[bytes]) -> None:
     event_data = twin.event_data
     for event in events:
         event_data(event)
+
+
+def split_thoughts(twin: Any, texts: list[str]) -> None:
+    splitter = twin.ThinkTagSplitter()
+    feed = splitter.feed
+    for text in texts:
+        feed(text)
+    splitter.finish()
 
 
 def find_peeked(twin: Any, body: bytes) -> None:
@@ -129,6 +148,13 @@ WORKLOADS: dict[str, tuple[str, Callable[[Any, Any], None], Any, int]] = {
         read_all,
         [b"event: content_block_delta\n" + event for event in EVENTS],
         len(EVENTS),
+    ),
+    "think tags, each delta alone": ("thinktags", split_thoughts, THOUGHT, len(THOUGHT)),
+    "think tags, deltas of 64 characters": (
+        "thinktags",
+        split_thoughts,
+        ["".join(THOUGHT)[i : i + 64] for i in range(0, len("".join(THOUGHT)), 64)],
+        len("".join(THOUGHT)) // 64,
     ),
     "find_members, 1 KB body": ("jsonscan", find_peeked, request_body(1_000), 0),
     "find_members, 100 KB body": ("jsonscan", find_peeked, request_body(100_000), 0),

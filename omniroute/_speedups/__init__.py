@@ -26,6 +26,7 @@ __all__ = [
     "Member",
     "SseReader",
     "SseTooLong",
+    "ThinkTagSplitter",
     "event_data",
     "event_type",
     "find_members",
@@ -40,12 +41,14 @@ else:
     try:
         from omniroute._speedups.jsonscan_c import find_members
         from omniroute._speedups.sse_c import SseReader, event_data, event_type
+        from omniroute._speedups.thinktags_c import ThinkTagSplitter
     except ImportError as error:
         FALLBACK_REASON = f"the compiled speedups do not load: {error}"
 
 if FALLBACK_REASON:
     from omniroute._speedups.jsonscan_py import find_members
     from omniroute._speedups.sse_py import SseReader, event_data, event_type
+    from omniroute._speedups.thinktags_py import ThinkTagSplitter
 
 COMPILED: bool = not FALLBACK_REASON
 """Whether the compiled modules run."""
