@@ -22,7 +22,7 @@ from msgspec import Raw
 from omniroute.formats import ir
 from omniroute.formats.base import TargetModel
 from omniroute.formats.gemini import reasons, schema
-from omniroute.formats.gemini.identity import FORMAT, NO_SIGNATURE, is_sealed
+from omniroute.formats.gemini.identity import FORMAT, NO_SIGNATURE, is_derived, is_sealed
 from omniroute.formats.gemini.names import ToolNames
 from omniroute.formats.gemini.wire import OutContent, OutPart
 from omniroute.formats.thinking import BUDGET_TOKENS
@@ -61,7 +61,9 @@ class _Encoder:
         self._own = request.origin == FORMAT
         self._version = reasons.generation(target.model)
         self._losses: list[str] = []
-        self._names = ToolNames(tool.name for tool in request.tools if tool.kind != FORMAT)
+        self._names = ToolNames(
+            tool.name for tool in request.tools if tool.kind in ("function", "custom")
+        )
         self._called: dict[str, str] = {}  # call id -> the client's name of the tool
 
     def encoded(self) -> ir.Encoded:
@@ -175,9 +177,9 @@ class _Encoder:
                 _reasoning(part, made)
             else:
                 self._plain(part, made)
-        if first_call is not None and not signed and not self._own:
-            if reasons.requires_signatures(self._target.model):
-                first_call.thoughtSignature = NO_SIGNATURE
+        needs = reasons.requires_signatures(self._target.model) and not self._own
+        if first_call is not None and needs and not signed:
+            first_call.thoughtSignature = NO_SIGNATURE
         return made
 
     def _plain(self, part: ir.Part, made: list[OutPart | Raw]) -> None:
@@ -189,9 +191,8 @@ class _Encoder:
                 made.append(self._image(part))
             case ir.Audio():
                 if part.data:
-                    made.append(
-                        OutPart(inlineData=_blob(part.media_type or "audio/wav", part.data))
-                    )
+                    blob = _blob(part.media_type or "audio/wav", part.data)
+                    made.append(OutPart(inlineData=blob))
                 elif part.transcript:
                     made.append(OutPart(text=part.transcript))
                 else:
@@ -224,7 +225,7 @@ class _Encoder:
         else:
             arguments = object_or_input(call.arguments)
         shown: dict[str, Any] = {"name": self._names.sent(call.name), "args": arguments}
-        if call.id:
+        if call.id and not (self._own and is_derived(call.id)):
             shown["id"] = call.id
         signature = call.signature if call.origin == FORMAT else ""
         return OutPart(
@@ -251,7 +252,7 @@ class _Encoder:
             "name": self._names.sent(name),
             "response": _response("\n".join(texts), is_error=result.is_error),
         }
-        if result.call_id:
+        if result.call_id and not (self._own and is_derived(result.call_id)):
             response["id"] = result.call_id
         if media:
             response["parts"] = media

@@ -9,6 +9,7 @@ it is opened and belongs to that origin again. A sealed one is never sent to Gem
 own are never sealed.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
 from typing import Final
@@ -72,3 +73,11 @@ def derived_id(*known: str | int) -> str:
     """
     text = "\0".join(str(part) for part in known)
     return "call_" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def is_derived(call_id: str) -> bool:
+    """Has an id the shape of derived ones? Gemini itself never saw such a one."""
+    return _DERIVED.match(call_id) is not None
+
+
+_DERIVED: Final = re.compile(r"call_[0-9a-f]{24}\Z")

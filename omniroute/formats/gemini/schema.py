@@ -6,8 +6,8 @@ say is said in it; what it cannot say goes into the description, in words, becau
 that; nothing is dropped that would change which values are right.
 
 Source: Gemini API reference, "Caching, Schema" (fields of Schema), and the service's own refusals:
-formats of strings other than enum and date-time, empty enum values, arrays without items, `required`
-names without a property, members beside anyOf (Vertex).
+formats of strings other than enum and date-time, empty enum values, arrays without items, names in
+`required` without a property, members beside anyOf (Vertex).
 
 Pure functions of decoded JSON. The result is bounded: references are unrolled `MAX_UNROLLED` times,
 at most `MAX_NODES` schemas are visited, and what lies beyond is described instead.
@@ -245,7 +245,7 @@ class _Reducer:
             if isinstance(option, dict) and shared:
                 option = _both(shared, option)
             reduced = self.node(option, refs, depth + 1)
-            made.extend(reduced["anyOf"] if "anyOf" in reduced else [reduced])
+            made.extend(_variants(reduced))
         return _united(made, rest, nullable=nullable)
 
     def _typed(

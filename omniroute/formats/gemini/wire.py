@@ -107,7 +107,7 @@ class ThinkingConfig(Struct, gc=False):
 
 
 class AnswerPart(Struct, gc=False):
-    """A part as the service writes it. `rest` of an unknown kind is read from the raw bytes."""
+    """A part as the service writes it; one of another kind has none of these members."""
 
     text: str | None = None
     thought: bool = False
@@ -118,7 +118,7 @@ class AnswerPart(Struct, gc=False):
 
 
 class AnswerContent(Struct, gc=False):
-    parts: list[Raw] | None = None
+    parts: list[AnswerPart] | None = None
 
 
 class LogprobToken(Struct, gc=False):
@@ -222,6 +222,21 @@ class ErrorBody(Struct, gc=False):
     error: ErrorDetail | str | None = None
 
 
+class RawContent(Struct, gc=False):
+    parts: list[Raw] | None = None
+
+
+class RawCandidate(Struct, gc=False):
+    content: RawContent | None = None
+    index: int = 0
+
+
+class RawAnswer(Struct, gc=False):
+    """An answer whose parts stay as they were written, for the kinds that have no struct."""
+
+    candidates: list[RawCandidate] | None = None
+
+
 class OutPart(Struct, omit_defaults=True, gc=False):
     """A part as it is written, into requests and answers alike."""
 
@@ -242,5 +257,5 @@ class OutContent(Struct, gc=False):
 decode_content = msgspec.json.Decoder(Content).decode
 decode_part = msgspec.json.Decoder(Part).decode
 decode_answer = msgspec.json.Decoder(Answer).decode
-decode_answer_part = msgspec.json.Decoder(AnswerPart).decode
+decode_raw_answer = msgspec.json.Decoder(RawAnswer).decode
 decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
