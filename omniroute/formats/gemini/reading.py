@@ -72,7 +72,7 @@ class AnswerReader:
         """One chunk. FormatError for what is none."""
         try:
             answer = wire.decode_answer(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ir.FormatError(f"not a chunk of a Gemini answer: {error}") from None
         if answer.error != wire.NOTHING:
             events.append(failure_of(payload))
@@ -261,7 +261,7 @@ def failure_of(payload: bytes) -> ir.Failure:
     """An error object as a failure. FormatError when it is none."""
     try:
         error = _decode_error(payload).error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
         raise ir.FormatError(f"not an error of the Gemini API: {wrong}") from None
     if error is None or isinstance(error, str):
         return ir.Failure(error or "no explanation")

@@ -1,0 +1,303 @@
+"""The IR's answers as Gemini's: whole, as server-sent events, and as a JSON array.
+
+Source: Gemini API reference, `GenerateContentResponse`; `streamGenerateContent` answers with events
+(`alt=sse`) or, without that, with one JSON array whose elements come one by one. Neither has a
+terminator of its own: the last chunk carries finishReason and usageMetadata.
+
+Function calls have no fragments here, so a call goes out when it is complete. Text and thoughts go
+out as they come: their chunk is a fixed head, the JSON string, a fixed tail.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from omniroute.errors import GatewayError
+from omniroute.formats import ir
+from omniroute.formats.base import Shown
+from omniroute.formats.gemini import reasons
+from omniroute.formats.gemini.encoding import object_or_input
+from omniroute.formats.gemini.errors import error_body
+from omniroute.formats.gemini.identity import FORMAT, Sealed, seal
+from omniroute.formats.gemini.sources import written_citations, written_logprobs
+from omniroute.formats.gemini.wire import OutPart
+from omniroute.usage import Usage
+
+_encode = msgspec.json.Encoder().encode
+
+ARRAY_BETWEEN: Final = b"\n,\r\n"
+ARRAY_END: Final = b"\n]"
+
+
+def encode_response(response: ir.Response, shown: Shown) -> bytes:
+    candidates = [_candidate(choice) for choice in response.choices]
+    body: dict[str, Any] = {"candidates": candidates}
+    if response.usage is not None:
+        body["usageMetadata"] = reasons.written_usage(response.usage)
+    body["modelVersion"] = shown.model
+    body["responseId"] = response.id if response.origin == FORMAT and response.id else shown.id
+    return _encode(body)
+
+
+def _candidate(choice: ir.Choice) -> dict[str, Any]:
+    parts: list[OutPart | msgspec.Raw] = []
+    candidate: dict[str, Any] = {}
+    for part in choice.parts:
+        _write(part, parts)
+        if isinstance(part, ir.Text):
+            _write_sources(part, candidate)
+    candidate["content"] = {"parts": parts, "role": "model"}
+    candidate["finishReason"] = reasons.written_reason(choice.finish)
+    refused = "".join(part.text for part in choice.parts if isinstance(part, ir.Refusal))
+    if refused:
+        candidate["finishMessage"] = refused
+    candidate["index"] = choice.index
+    return candidate
+
+
+def _write_sources(part: ir.Text, candidate: dict[str, Any]) -> None:
+    if part.citations:
+        grounding = written_citations(part.citations, part.text)
+        if grounding is not None:
+            candidate["groundingMetadata"] = grounding
+    if part.logprobs != ir.NULL:
+        logprobs = written_logprobs(part.logprobs)
+        if logprobs is not None:
+            candidate["logprobsResult"] = logprobs
+
+
+def _write(part: ir.Part, parts: list[OutPart | msgspec.Raw]) -> None:
+    match part:
+        case ir.Text() | ir.Refusal():
+            if part.text:
+                parts.append(OutPart(text=part.text))
+        case ir.Reasoning():
+            made = _reasoning(part)
+            last = parts[-1] if parts else None
+            if made.thought or not isinstance(last, OutPart) or last.thoughtSignature:
+                if made.text or made.thoughtSignature:
+                    parts.append(made)
+            else:
+                last.thoughtSignature = made.thoughtSignature
+        case ir.ToolCall():
+            parts.append(_call(part, part.arguments))
+        case ir.Image():
+            parts.append(_media(part.media_type or "image/png", part.data, part.url))
+        case ir.Audio():
+            parts.append(_media(part.media_type or "audio/wav", part.data, ""))
+        case ir.File():
+            parts.append(_media(part.media_type, part.data, part.url or part.file_id))
+        case ir.Opaque():
+            if part.origin == FORMAT:
+                parts.append(part.raw)
+        case ir.ToolResult():
+            pass  # results are never part of an answer
+
+
+def _media(media_type: str, data: str, url: str) -> OutPart:
+    if data:
+        return OutPart(inlineData={"mimeType": media_type, "data": data})
+    return OutPart(fileData={"mimeType": media_type, "fileUri": url})
+
+
+def _reasoning(part: ir.Reasoning) -> OutPart:
+    """Shown reasoning is a thought; state of another format travels sealed."""
+    if part.origin in ("", FORMAT):
+        return OutPart(text=part.text, thought=bool(part.text), thoughtSignature=part.signature)
+    signature = ""
+    if part.signature or part.data:
+        signature = seal(Sealed(part.origin, part.signature, part.data, part.id, part.summary))
+    return OutPart(text=part.text, thought=True, thoughtSignature=signature)
+
+
+def _call(call: ir.ToolCall, arguments: str) -> OutPart:
+    args = msgspec.Raw(_encode({"input": arguments})) if call.custom else object_or_input(arguments)
+    function: dict[str, Any] = {"name": call.name, "args": args}
+    if call.id:
+        function["id"] = call.id
+    signature = call.signature
+    if signature and call.origin not in ("", FORMAT):
+        signature = seal(Sealed(call.origin, signature))
+    return OutPart(functionCall=function, thoughtSignature=signature)
+
+
+class StreamEncoder:
+    """Events into a client's stream; see `formats.base.StreamEncoder`."""
+
+    __slots__ = (
+        "_finished",
+        "_heads",
+        "_id",
+        "_model",
+        "_open",
+        "_out",
+        "_pieces",
+        "_refused",
+        "_sse",
+        "_started",
+        "_tails",
+        "_text_head",
+        "_text_tail",
+        "_thought_head",
+        "_usage",
+    )
+
+    def __init__(self, shown: Shown) -> None:
+        self._sse = shown.sse
+        self._model = shown.model
+        self._id = shown.id
+        self._open: dict[tuple[int, int], ir.Part] = {}
+        self._pieces: dict[tuple[int, int], list[str]] = {}
+        self._finished: dict[int, dict[str, Any]] = {}
+        self._refused: dict[int, str] = {}
+        self._usage: Usage | None = None
+        self._started = False  # has an element of the array gone out?
+        self._frame()
+
+    def _frame(self) -> None:
+        """Build what stands before and behind each text of the first candidate."""
+        self._tails = _encode({"modelVersion": self._model, "responseId": self._id})[1:]
+        head = b'{"candidates":[{"content":{"parts":[{'
+        tail = b'}],"role":"model"},"index":0}],' + self._tails
+        if self._sse:
+            head, tail = b"data: " + head, tail + b"\n\n"
+        self._text_head = head + b'"text":'
+        self._thought_head = head + b'"thought":true,"text":'
+        self._text_tail = tail
+
+    def feed(self, events: Sequence[ir.Event]) -> bytes:
+        out: list[bytes] = []
+        for event in events:
+            if type(event) is ir.TextDelta:
+                if event.choice == 0 and self._sse and event.logprobs == ir.NULL:
+                    out.append(self._text_head + _encode(event.text) + self._text_tail)
+                elif event.text:
+                    self._text(event, out)
+            elif type(event) is ir.ReasoningDelta:
+                self._reasoning(event, out)
+            elif type(event) is ir.ToolCallDelta:
+                self._pieces.setdefault((event.choice, event.index), []).append(event.arguments)
+            else:
+                self._rare(event, out)
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """The last chunk: why each candidate ended, and the tokens used."""
+        finished = self._finished or {0: {"finishReason": "STOP", "index": 0}}
+        last: dict[str, Any] = {"candidates": list(finished.values())}
+        if self._usage is not None:
+            last["usageMetadata"] = reasons.written_usage(self._usage)
+        return self._chunk(_encode(last)[:-1] + b"," + self._tails) + self._end()
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The service's own way: an error object in place of the next chunk."""
+        return self._chunk(error_body(error)) + self._end()
+
+    def _end(self) -> bytes:
+        return b"" if self._sse else ARRAY_END
+
+    def _chunk(self, payload: bytes) -> bytes:
+        if self._sse:
+            return b"data: " + payload + b"\n\n"
+        opening = ARRAY_BETWEEN if self._started else b"["
+        self._started = True
+        return opening + payload
+
+    def _part(self, choice: int, part: OutPart | msgspec.Raw, beside: dict[str, Any]) -> bytes:
+        candidate = {"content": {"parts": [part], "role": "model"}, "index": choice, **beside}
+        return self._chunk(_encode({"candidates": [candidate]})[:-1] + b"," + self._tails)
+
+    def _text(self, event: ir.TextDelta, out: list[bytes]) -> None:
+        beside: dict[str, Any] = {}
+        if event.logprobs != ir.NULL:
+            logprobs = written_logprobs(event.logprobs)
+            if logprobs is not None:
+                beside["logprobsResult"] = logprobs
+        out.append(self._part(event.choice, OutPart(text=event.text), beside))
+
+    def _reasoning(self, event: ir.ReasoningDelta, out: list[bytes]) -> None:
+        if event.text:
+            if event.choice == 0 and self._sse:
+                out.append(self._thought_head + _encode(event.text) + self._text_tail)
+            else:
+                part = OutPart(text=event.text, thought=True)
+                out.append(self._part(event.choice, part, {}))
+        key = (event.choice, event.index)
+        opened = self._open.get(key)
+        if isinstance(opened, ir.Reasoning):
+            opened.signature += event.signature
+            opened.text = opened.text or event.text[:1]  # whether there is any decides the shape
+
+    def _rare(self, event: ir.Event, out: list[bytes]) -> None:
+        match event:
+            case ir.PartStart():
+                self._opened(event, out)
+            case ir.PartEnd():
+                self._ended(event, out)
+            case ir.Start():
+                if event.origin == FORMAT and event.id:
+                    self._id = event.id
+                    self._frame()
+            case ir.UsageEvent():
+                self._usage = event.usage
+            case ir.Finish():
+                candidate: dict[str, Any] = {"finishReason": reasons.written_reason(event.reason)}
+                if event.choice in self._refused:
+                    candidate["finishMessage"] = self._refused[event.choice]
+                candidate["index"] = event.choice
+                self._finished[event.choice] = candidate
+            case _:
+                pass  # a Failure ends in `fail`, which the caller calls
+
+    def _opened(self, event: ir.PartStart, out: list[bytes]) -> None:
+        part = event.part
+        key = (event.choice, event.index)
+        match part:
+            case ir.Text() | ir.Refusal():
+                self._open[key] = part
+                if part.text:
+                    out.append(self._part(event.choice, OutPart(text=part.text), {}))
+            case ir.Reasoning():
+                # A copy of our own: deltas add the signature to it.
+                self._open[key] = ir.Reasoning(
+                    "", part.signature, part.data, part.origin, part.id, part.summary
+                )
+                if part.text:
+                    self._reasoning(
+                        ir.ReasoningDelta(event.index, part.text, "", event.choice), out
+                    )
+            case ir.ToolCall():
+                self._open[key] = part
+                self._pieces[key] = [part.arguments] if part.arguments else []
+            case _:
+                self._open[key] = part
+
+    def _ended(self, event: ir.PartEnd, out: list[bytes]) -> None:
+        key = (event.choice, event.index)
+        opened = self._open.pop(key, None)
+        part = event.part if event.part is not None else opened
+        match part:
+            case ir.ToolCall():
+                pieces = self._pieces.pop(key, [])
+                arguments = "".join(pieces) if event.part is None else part.arguments
+                out.append(self._part(event.choice, _call(part, arguments), {}))
+            case ir.Reasoning():
+                made = _reasoning(part)
+                made.text = ""
+                if made.thoughtSignature:
+                    out.append(self._part(event.choice, made, {}))
+            case ir.Text():
+                beside: dict[str, Any] = {}
+                _write_sources(part, beside)
+                beside.pop("logprobsResult", None)  # went out with its text
+                if beside:
+                    out.append(self._part(event.choice, OutPart(text=""), beside))
+            case ir.Refusal():
+                self._refused[event.choice] = part.text
+            case None:
+                pass
+            case _:
+                parts: list[OutPart | msgspec.Raw] = []
+                _write(part, parts)
+                out.extend(self._part(event.choice, one, {}) for one in parts)
