@@ -97,12 +97,8 @@ OWNERS = {
 SUPERVISOR_MAY_IMPORT = {"children", "link", "logs", "omniroute", "ports"}
 
 # Module -> the test file that covers it, where that is not the one of its own name, and why.
-_TWINS = ("tests/test_speedups.py", "one suite for both twins and what they share")
 _GATE = ("tests/wire/test_http1.py", "parts of one gate, tested as a whole and with both parsers")
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
-    "omniroute._speedups.contract": _TWINS,
-    "omniroute._speedups.jsonscan_py": _TWINS,
-    "omniroute._speedups.sse_py": _TWINS,
     "omniroute.state.files": (
         "tests/state/test_lmdb_processes.py",
         "locks and sizes matter between processes that share a state",
@@ -357,6 +353,8 @@ def mirrors(module: Module) -> list[Path]:
     """The tests named after a module: of omniroute/a/b.py either tests/a/test_b.py or, flat,
     tests/test_a_b.py; an aspect may follow the name (test_b_timeouts.py).
     """
+    if module.room == "_speedups":  # one suite runs over the twins and what they share
+        return [*(ROOT / "tests").glob("test_speedups*.py")]
     parts = [part.strip("_") for part in module.name.split(".")[1:]]
     found: list[Path] = []
     for depth in range(len(parts)):
