@@ -270,7 +270,7 @@ async def test_unread_bytes_and_the_end_are_known_without_a_reader(make, pair):
         assert not waiter.has_unread()
         pair[1].send(b"x")
         with trio.fail_after(5):
-            while not waiter.has_unread():
+            while not waiter.has_unread():  # noqa: ASYNC110 - nothing tells of it
                 await trio.sleep(0.001)
         readiness.remove(waiter)
 
