@@ -1,0 +1,127 @@
+"""The Responses format as passthrough needs it; see `formats.base.Dialect`.
+
+Passthrough keeps the client's bytes but for the model's name and the reasoning items that this
+gateway sealed for another format (`sealed`), which the service would refuse.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from omniroute.errors import ErrorKind, GatewayError
+from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
+from omniroute.formats.openai_chat.lists import model_entry, model_list
+from omniroute.formats.openai_responses import errors, objects
+from omniroute.formats.openai_responses.sealed import without_seals
+from omniroute.formats.openai_responses.tap import StreamTap, answer_usage
+from omniroute.formats.openai_responses.wire import FORMAT
+from omniroute.usage import Usage
+from omniroute.wire.jsonscan import DuplicateMember, JsonScanError, find_members, replace_value
+
+# Every top-level member whose meaning the gateway acts on.
+PEEKED: Final = (b"model", b"stream", b"input", b"max_output_tokens")
+
+
+class _PeekIn(msgspec.Struct, gc=False):
+    model: str
+    stream: bool | None = None
+    max_output_tokens: int | None = None
+
+
+_read_peek = msgspec.json.Decoder(_PeekIn).decode
+
+
+class ResponsesDialect:
+    """Stateless."""
+
+    format = FORMAT
+    terminator = b""
+
+    def peek(self, body: bytes, path: PathFacts) -> Peek:
+        try:
+            read = _read_peek(body)
+            members = find_members(body, PEEKED)
+        except DuplicateMember as error:
+            raise GatewayError(
+                ErrorKind.BAD_REQUEST,
+                f"{error}; a request must name each of its parameters once.",
+            ) from None
+        except (msgspec.ValidationError, JsonScanError) as error:
+            text = str(error)
+            raise GatewayError(
+                ErrorKind.BAD_REQUEST,
+                f"The request body is not a Responses request: {text}.",
+                param=_param_of(text),
+            ) from None
+        except RecursionError:
+            raise GatewayError(
+                ErrorKind.BAD_REQUEST, "The request body is nested too deeply to be read."
+            ) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise GatewayError(
+                ErrorKind.BAD_REQUEST, f"The request body is not valid JSON: {error}."
+            ) from None
+        if not read.model:
+            raise GatewayError(
+                ErrorKind.BAD_REQUEST, "`model` is empty; give it as provider/model.", param="model"
+            )
+        return Peek(read.model, read.stream is True, True, members)
+
+    def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
+        return url_path
+
+    def counting_path(self, url_path: str, model: str) -> str:
+        return ""
+
+    def counted(self, tokens: int) -> bytes:
+        return b""
+
+    def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes:
+        """Usage always comes in this format, so it is never asked for."""
+        if model != peeked.model:
+            body = replace_value(body, peeked.members[b"model"], msgspec.json.encode(model))
+        return without_seals(body)
+
+    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> StreamTap:
+        return StreamTap(max_event_bytes)
+
+    def answer_usage(self, body: bytes) -> Usage | None:
+        return answer_usage(body)
+
+    def upstream_error(self, body: bytes) -> UpstreamError:
+        return errors.upstream_error(body)
+
+    def error_body(self, error: GatewayError) -> bytes:
+        return errors.error_body(error)
+
+    def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
+        """Of the stream before nothing is known here, so ids and numbers begin anew."""
+        frame = objects.Frame("resp_failed", "", 0)
+        failed = frame.json("failed", error=errors.response_error(error))
+        return errors.error_frame(error, 0) + (
+            b'event: response.failed\ndata: {"type":"response.failed","sequence_number":1,'
+            b'"response":%b}\n\n' % failed
+        )
+
+    def keepalive(self, *, sse: bool = True) -> bytes:
+        return b": keepalive\n\n"
+
+    def stream_content_type(self, *, sse: bool = True) -> bytes:
+        return b"text/event-stream; charset=utf-8"
+
+    def model_list(self, entries: Sequence[ModelEntry]) -> bytes:
+        return model_list(entries)
+
+    def model_entry(self, entry: ModelEntry) -> bytes:
+        return model_entry(entry)
+
+
+def _param_of(text: str) -> str | None:
+    """The member a msgspec message is about: "… - at `$.stream`", "… required field `model`"."""
+    _, found, rest = text.rpartition("`$.")
+    if found:
+        return rest.rstrip("`") or None
+    if "required field" in text:
+        return text.rpartition("field `")[2].rstrip("`")
+    return None
