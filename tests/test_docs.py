@@ -1,4 +1,4 @@
-"""The documents hold together: links lead somewhere, commands exist, CI runs what the README says."""
+"""The documents hold together: links lead somewhere, commands exist, CI runs the README's."""
 
 import re
 from pathlib import Path
