@@ -256,9 +256,10 @@ def _question(messages: list[Json]) -> str:
 def _results(messages: list[Json]) -> tuple[str, ...]:
     results: list[str] = []
     for message in reversed(messages):
-        if message["role"] != "tool":
-            break
-        results.insert(0, _text(message))
+        if message["role"] == "tool":
+            results.insert(0, _text(message))
+        elif message["role"] not in ("system", "developer"):
+            break  # agents remind the model of things after a result, in these two roles
     return tuple(results)
 
 

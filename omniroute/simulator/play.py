@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, count, islice
 from typing import Any
 
+from omniroute.simulator.calling import Tool, arguments_for, in_order_of_harm, sample
 from omniroute.simulator.scenario import Scenario
 
 __all__ = [
@@ -39,15 +40,6 @@ _UNICODE = (
 )
 _QUOTE_CHARS = 200
 _ARGUMENT_CHARS = 8
-_SCHEMA_DEPTH = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool that the client offers; `schema` is the JSON schema of its arguments."""
-
-    name: str
-    schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +140,7 @@ def _pieces(scenario: Scenario, ask: Ask) -> Iterator[Piece]:
     if reply in ("tools", "parallel-tools") and not ask.results:
         chosen = _chosen(ask, 2 if reply == "parallel-tools" else 1)
         if chosen:
-            yield from _calls(chosen)
+            yield from _calls(chosen, ask.question)
             return
     elif reply == "reasoning":
         yield from map(Thought, _words(_THOUGHT))
@@ -161,17 +153,19 @@ def _pieces(scenario: Scenario, ask: Ask) -> Iterator[Piece]:
 def _chosen(ask: Ask, count: int) -> list[Tool]:
     if ask.must_call == "":
         return []
-    tools = [tool for tool in ask.tools if ask.must_call in (None, tool.name)]
+    tools = in_order_of_harm(
+        [tool for tool in ask.tools if ask.must_call in (None, tool.name)], ask.question
+    )
     if not tools or not ask.parallel:
         return tools[:1]
     # One tool is called twice where the client offers no second one.
     return (tools * count)[:count]
 
 
-def _calls(tools: list[Tool]) -> Iterator[Piece]:
+def _calls(tools: list[Tool], question: str) -> Iterator[Piece]:
     for index, tool in enumerate(tools):
         yield Call(index, f"call_simulated_{index}", tool.name)
-        arguments = json.dumps(sample(tool.schema), ensure_ascii=False)
+        arguments = json.dumps(arguments_for(tool, question), ensure_ascii=False)
         for start in range(0, len(arguments), _ARGUMENT_CHARS):
             yield Arguments(index, arguments[start : start + _ARGUMENT_CHARS])
     yield Finish("tools")
@@ -206,38 +200,3 @@ def _words(text: str) -> list[str]:
 
 def _quote(text: str) -> str:
     return text if len(text) <= _QUOTE_CHARS else text[:_QUOTE_CHARS] + "…"
-
-
-def sample(schema: Any, depth: int = 0) -> Any:
-    """A small value that fits a JSON schema, as far as its types, enums and required parts go.
-
-    What is no schema is treated as one that allows anything: clients send all sorts of things.
-    """
-    if not isinstance(schema, Mapping):
-        schema = {}
-    if "const" in schema:
-        return schema["const"]
-    for choice in ("enum", "anyOf", "oneOf"):
-        options = schema.get(choice)
-        if isinstance(options, list) and options:
-            return options[0] if choice == "enum" else sample(options[0], depth)
-    properties = schema.get("properties")
-    kind = schema.get("type", "object" if isinstance(properties, Mapping) else None)
-    if isinstance(kind, list):
-        kind = kind[0] if kind else None
-    if kind == "object" and isinstance(properties, Mapping) and depth < _SCHEMA_DEPTH:
-        required = schema.get("required")
-        wanted = required if isinstance(required, list) and required else list(properties)[:1]
-        return {str(name): sample(properties.get(name), depth + 1) for name in wanted}
-    if kind == "array" and schema.get("minItems") and depth < _SCHEMA_DEPTH:
-        return [sample(schema.get("items"), depth + 1)]
-    plain: Mapping[str, Any] = {
-        "object": {},
-        "array": [],
-        "number": schema.get("minimum", 1.5),
-        "integer": schema.get("minimum", 1),
-        "boolean": True,
-        "null": None,
-        "string": "simulated",
-    }
-    return plain.get(str(kind), {} if depth == 0 else "simulated")

@@ -26,7 +26,7 @@ _RETRY_AFTER_S = 1
 # What GET /v1/models lists: the plain forms of all words, with a sentence for people.
 LISTED: Mapping[str, str] = {
     "plain": "answers with a sentence and quotes the question",
-    "tools": "calls the first tool of the request, then quotes its result",
+    "tools": "calls a tool of the request, one that reads if it has one, then quotes its result",
     "parallel-tools": "calls two tools at once",
     "think": "thinks aloud between <think> tags",
     "reasoning": "thinks in reasoning_content",

@@ -62,6 +62,8 @@ def test_the_trailing_results_are_read_in_order() -> None:
     ]
     assert read(messages=[*HELLO, call, *results]).results == ("two", "one")
     assert read(messages=[*HELLO, call, *results, *HELLO]).results == ()
+    reminder = {"role": "developer", "content": "Mind the tests."}
+    assert read(messages=[*HELLO, call, *results, reminder]).results == ("two", "one")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from omniroute.simulator.play import (
     Thought,
     Tool,
     play,
-    sample,
 )
 from omniroute.simulator.scenario import scenario_named
 
@@ -84,6 +83,15 @@ def calls(name: str, ask: Ask) -> list[str]:
     return [piece.name for piece in played(name, ask) if isinstance(piece, Call)]
 
 
+def test_a_tool_that_reads_is_called_with_the_file_that_the_user_named() -> None:
+    read = Tool("Read", {"type": "object", "properties": {"file_path": {"type": "string"}}})
+    ask = replace(ASK, tools=(CLOCK, read), question="What does /tmp/w/note.txt say?")
+    pieces = played("tools", ask)
+    assert pieces[0] == Call(0, "call_simulated_0", "Read")
+    arguments = "".join(piece.text for piece in pieces if isinstance(piece, Arguments))
+    assert json.loads(arguments) == {"file_path": "/tmp/w/note.txt"}
+
+
 def test_parallel_calls_take_two_tools_or_one_twice() -> None:
     assert calls("parallel-tools", replace(ASK, tools=(WEATHER, CLOCK))) == ["weather", "clock"]
     assert calls("parallel-tools", replace(ASK, tools=(CLOCK,))) == ["clock", "clock"]
@@ -129,32 +137,3 @@ def test_the_tally_counts_each_piece_as_a_token() -> None:
 
 def test_a_long_question_is_quoted_in_part() -> None:
     assert len(text_of(played("plain", replace(ASK, question="x" * 10_000)))) < 500
-
-
-@pytest.mark.parametrize(
-    ("schema", "value"),
-    [
-        ({"const": 7}, 7),
-        ({"enum": ["b", "a"]}, "b"),
-        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, None),
-        ({"type": ["string", "null"]}, "simulated"),
-        ({"type": "number", "minimum": 3}, 3),
-        ({"type": "array", "items": {"type": "integer"}, "minItems": 1}, [1]),
-        ({"type": "array"}, []),
-        ({"properties": {"a": {"type": "integer"}, "b": {}}}, {"a": 1}),
-        ({"type": "object", "required": ["gone"]}, {}),
-        ({"type": "object", "properties": {}, "required": ["gone"]}, {"gone": "simulated"}),
-        ({"$ref": "#/defs/x"}, {}),
-        ({"type": []}, {}),
-        ({"properties": 3}, {}),
-        ("junk", {}),
-    ],
-)
-def test_a_sample_fits_its_schema(schema: object, value: object) -> None:
-    assert sample(schema) == value
-
-
-def test_a_schema_that_nests_without_end_still_ends() -> None:
-    schema: dict[str, object] = {"type": "object", "properties": {}, "required": ["self"]}
-    schema["properties"] = {"self": schema}
-    assert str(sample(schema)).count("self") == 6
