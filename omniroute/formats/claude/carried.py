@@ -1,0 +1,45 @@
+"""What of a request or an answer survives in this format: docs/formats.md is made of it."""
+
+from typing import Final
+
+CARRIED: Final[dict[str, str]] = {
+    "system": "native",
+    "developer": "mapped: to the system prompt, or a system turn where the model takes one",
+    "multi_turn": "native",
+    "image_data": "native",
+    "image_url": "native",
+    "pdf": "native",
+    "audio_in": "lost: refused, unless a transcript stands beside it",
+    "stop": "native",
+    "temperature": "mapped: clamped to 0–1; left out for models from 4.7 on, which take none",
+    "top_p": "mapped: left out beside a temperature from 4.1 on, and for models from 4.7 on",
+    "top_k": "mapped: left out for models from 4.7 on",
+    "max_tokens": "native",
+    "n": "lost: one candidate",
+    "seed": "lost: no counterpart",
+    "penalties": "lost: no counterpart",
+    "logit_bias": "lost: no counterpart",
+    "logprobs": "lost: no counterpart",
+    "metadata": "lost: the user's id only",
+    "user": "mapped: metadata.user_id",
+    "tools": "native",
+    "tool_choice": "mapped: a list of allowed tools narrows what is offered",
+    "parallel_tools": "mapped: disable_parallel_tool_use",
+    "tool_result_image": "native",
+    "tool_result_error": "native",
+    "custom_tools": "mapped: a function of one string, and its text taken out again",
+    "builtin_tools": "lost: only this format's own are kept",
+    "reasoning_effort": "mapped: output_config.effort with adaptive thinking from 4.6 on, "
+    "before that a budget",
+    "reasoning_text": "native",
+    "reasoning_signature": "mapped: its own natively; those of other formats under seal",
+    "json_object": "mapped: a forced tool, or an instruction beside tools",
+    "json_schema": "mapped: output_config.format from 4.5 on; else a forced tool, or an "
+    "instruction beside tools",
+    "cache_control": "native",
+    "cached_usage": "native",
+    "citations": "native",
+    "refusal": "mapped: text with the stop reason refusal",
+    "several_candidates": "lost: the first is shown",
+    "service_tier": "mapped: auto, and default as standard_only",
+}

@@ -1,0 +1,119 @@
+"""Reads a Messages stream that passes through; see `omniroute.formats.base.Tap`."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from omniroute.formats.base import UpstreamError
+from omniroute.formats.claude.errors import upstream_error
+from omniroute.formats.claude.wire import Counts, UsageBody
+from omniroute.usage import Usage
+from omniroute.wire.sse import SseReader, event_data
+
+
+class _Delta(Struct, gc=False):
+    text: str | None = None
+    partial_json: str | None = None
+    thinking: str | None = None
+    stop_reason: str | None = None
+
+
+class _Message(Struct, gc=False):
+    usage: UsageBody | None = None
+
+
+class _Body(Struct, gc=False):
+    type: str
+    delta: _Delta | None = None
+    message: _Message | None = None
+    usage: UsageBody | None = None
+
+
+_decode: Final = msgspec.json.Decoder(_Body).decode
+
+
+class ClaudeTap:
+    """Gives on whole events, byte for byte; an error event is kept back."""
+
+    __slots__ = (
+        "_counts",
+        "_reader",
+        "_stop_reason",
+        "characters",
+        "done",
+        "error",
+        "generated",
+        "usage",
+    )
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._reader = SseReader(max_event_bytes)
+        self._counts = Counts()
+        self._stop_reason: str | None = None
+        self.generated = False
+        self.done = False  # message_stop has passed
+        self.usage: Usage | None = None
+        self.error: UpstreamError | None = None
+        self.characters = 0
+
+    @property
+    def complete(self) -> bool:
+        """Did the stream end with its terminator, or at least with a reason to stop?"""
+        return self.done or self._stop_reason is not None
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes of the upstream's stream, give those that go on. SseTooLong when unbounded."""
+        events = self._reader.feed(data)
+        if len(events) == 1:
+            return self._event(events[0])
+        return b"".join([self._event(raw) for raw in events])
+
+    def finish(self) -> bytes:
+        """The upstream has ended: a last event without its blank line still counts."""
+        tail = self._reader.tail
+        if not tail.strip():
+            return b""
+        return self._event(tail + b"\n\n") if event_data(tail + b"\n\n") else b""
+
+    def _event(self, raw: bytes) -> bytes:
+        payload = event_data(raw)
+        if not payload:
+            return raw  # a comment, or an event without data
+        try:
+            body = _decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self.generated = True  # something this version cannot read still is something
+            return raw
+        kind = body.type
+        if kind == "content_block_delta":
+            self.generated = True
+            delta = body.delta
+            if delta is not None:
+                text = delta.text or delta.partial_json or delta.thinking
+                if text:
+                    self.characters += len(text)
+        elif kind == "message_start":
+            if body.message is not None and body.message.usage is not None:
+                self._count(body.message.usage)
+        elif kind == "message_delta":
+            self.generated = True
+            if body.delta is not None and body.delta.stop_reason is not None:
+                self._stop_reason = body.delta.stop_reason
+            if body.usage is not None:
+                self._count(body.usage)
+        elif kind == "message_stop":
+            self.done = True
+        elif kind == "error":
+            self.error = upstream_error(payload)
+            return b""
+        elif kind == "content_block_start" and b'"text"' not in payload:
+            self.generated = True  # a call, a result: its start alone is content
+        return raw
+
+    def _count(self, read: UsageBody) -> None:
+        self._counts.take(read)
+        usage = self._counts.usage
+        # Imitators begin with zeros and report at the end, or never: zeros are no report.
+        if usage.input_tokens or usage.output_tokens:
+            self.usage = usage
