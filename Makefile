@@ -23,6 +23,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL: # builds share build/, and the tests use the cores themselves
 .PHONY: help run test lint types unit twins whole system-deps wheel sbom bench bench-micro fuzz \
 	lock docs extensions clean
 
