@@ -52,8 +52,10 @@ def main(argv: list[str] | None = None) -> int:
             link.send("first_start", **asdict(told))
             bootstrap.mark_told(foundation)
     except _REFUSALS as error:
-        _log.error("%s", error)
-        with suppress(BrokenPipeError):  # nobody left to tell; the log has it
+        # The supervisor shows it when it ends the start; else the log has to.
+        if given.is_replacement:
+            _log.error("%s", error)
+        with suppress(BrokenPipeError):  # it is gone, and so shall we be
             link.send("refused", message=str(error))
         link.close()
         return 2

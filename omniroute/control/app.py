@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -21,6 +22,7 @@ from omniroute.control.static_files import StaticFiles
 
 # A sign-in is a few dozen bytes.
 _SIGN_IN_BYTES = 4096
+_SIGN_IN_S = 15.0
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,11 +119,14 @@ async def _read_sign_in(request: Request) -> SignIn:
     if int(request.headers.get("content-length", "0")) > _SIGN_IN_BYTES:
         raise Denied(413, "a sign-in is smaller than that")
     body = bytearray()
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > _SIGN_IN_BYTES:
-                raise Denied(413, "a sign-in is smaller than that")
+    with anyio.move_on_after(_SIGN_IN_S) as waiting:
+        async with aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > _SIGN_IN_BYTES:
+                    raise Denied(413, "a sign-in is smaller than that")
+    if waiting.cancelled_caught:
+        raise Denied(408, "the sign-in did not arrive")
     try:
         return msgspec.json.decode(body, type=SignIn)
     except msgspec.DecodeError as error:

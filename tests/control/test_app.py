@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+import trio
+from trio.testing import MockClock
 
 from omniroute.assets import dashboard_dir
 from omniroute.control import access as access_module
@@ -182,6 +184,28 @@ async def test_a_sign_in_of_unknown_length_is_bounded_too(app: Any) -> None:
     await app(scope, receive, send)
     assert sent[0]["status"] == 413
     assert asked < 10
+
+
+async def test_a_sign_in_that_does_not_arrive_is_given_up(
+    app: Any, autojump_clock: MockClock
+) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await trio.sleep_forever()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/auth/login",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await app(scope, receive, send)
+    assert sent[0]["status"] == 408
 
 
 async def test_a_guesser_is_told_when_to_come_back(client: httpx.AsyncClient, facts: Any) -> None:
