@@ -198,6 +198,9 @@ class StreamEncoder:
         return b"" if self._sse else ARRAY_END
 
     def _chunk(self, payload: bytes) -> bytes:
+        if b"\n" in payload or b"\r" in payload:
+            # Only between tokens: what was taken over raw may have been written over many lines.
+            payload = payload.replace(b"\n", b"").replace(b"\r", b"")
         if self._sse:
             return b"data: " + payload + b"\n\n"
         opening = ARRAY_BETWEEN if self._started else b"["
