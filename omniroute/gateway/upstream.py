@@ -76,8 +76,11 @@ class Upstream:
         data = await self._transport.recv()
         if data:
             self._reader.feed(data)
-        else:
+        elif self._reader.answered:
             self._reader.eof()
+        else:
+            # Like a reset: an idle connection often ends just as it is taken up again.
+            raise ConnectionResetError("it closed the connection without an answer")
 
     @property
     def answered(self) -> bool:
