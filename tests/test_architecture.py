@@ -97,7 +97,6 @@ OWNERS = {
 SUPERVISOR_MAY_IMPORT = {"children", "link", "logs", "omniroute", "ports"}
 
 # Module -> the test file that covers it, where that is not the one of its own name, and why.
-_GATE = ("tests/wire/test_http1.py", "parts of one gate, tested as a whole and with both parsers")
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "omniroute.state.files": (
         "tests/state/test_lmdb_processes.py",
@@ -119,13 +118,6 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/store/test_database.py",
         "tables are tested by what is written to them and read back",
     ),
-    "omniroute.wire.http1.chunked": _GATE,
-    "omniroute.wire.http1.heads": _GATE,
-    "omniroute.wire.http1.reader": _GATE,
-    "omniroute.wire.http1.requests": _GATE,
-    "omniroute.wire.http1.responses": _GATE,
-    "omniroute.wire.http1.with_h11": _GATE,
-    "omniroute.wire.http1.with_httptools": _GATE,
 }
 
 
@@ -351,7 +343,8 @@ def test_nothing_is_kept_in_modules() -> None:
 
 def mirrors(module: Module) -> list[Path]:
     """The tests named after a module: of omniroute/a/b.py either tests/a/test_b.py or, flat,
-    tests/test_a_b.py; an aspect may follow the name (test_b_timeouts.py).
+    tests/test_a_b.py; an aspect may follow the name (test_b_timeouts.py). A package inside a room
+    (wire/http1, formats/claude) is one unit: tests of the package cover its parts.
     """
     if module.room == "_speedups":  # one suite runs over the twins and what they share
         return [*(ROOT / "tests").glob("test_speedups*.py")]
@@ -359,8 +352,9 @@ def mirrors(module: Module) -> list[Path]:
     found: list[Path] = []
     for depth in range(len(parts)):
         folder = (ROOT / "tests").joinpath(*module.name.split(".")[1 : depth + 1])
-        name = "_".join(parts[depth:])
-        found += [*folder.glob(f"test_{name}.py"), *folder.glob(f"test_{name}_*.py")]
+        ends = {len(parts), 2 if len(parts) > 2 else len(parts)}
+        for name in {"_".join(parts[depth:end]) for end in ends if end > depth}:
+            found += [*folder.glob(f"test_{name}.py"), *folder.glob(f"test_{name}_*.py")]
     return found
 
 
