@@ -3,6 +3,7 @@
 | route | does |
 |---|---|
 | `POST /v1/chat/completions` | answers in the OpenAI chat format, see `scenario` for the models |
+| `POST /v1/responses` | the same in the OpenAI Responses format |
 | `GET /v1/models` | lists the scenarios |
 | `GET /_simulator/stats` | what was asked so far, for tests |
 
@@ -24,6 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 from omniroute.simulator.delivery import Cut, deliver_stream, deliver_whole
 from omniroute.simulator.dialect import Dialect, Refusal
 from omniroute.simulator.openai_chat import OpenAIChat
+from omniroute.simulator.openai_responses import OpenAIResponses
 from omniroute.simulator.play import Ask, play
 from omniroute.simulator.scenario import LISTED, Scenario, UnknownScenario, scenario_named
 
@@ -108,6 +110,11 @@ def create_app(*, pace_s: float = 0.0, stats: Stats | None = None) -> Starlette:
         routes=[
             Route("/", welcome),
             Route("/v1/chat/completions", _Generation(chat, counted, pace_s), methods=["POST"]),
+            Route(
+                "/v1/responses",
+                _Generation(OpenAIResponses(), counted, pace_s),
+                methods=["POST"],
+            ),
             Route("/v1/models", models),
             Route("/_simulator/stats", told),
         ],
