@@ -350,6 +350,8 @@ def mirrors(module: Module) -> list[Path]:
         return [*(ROOT / "tests").glob("test_speedups*.py")]
     parts = [part.strip("_") for part in module.name.split(".")[1:]]
     found: list[Path] = []
+    if (PACKAGE.joinpath(*module.name.split(".")[1:3])).is_dir() and len(parts) > 1:
+        found += ROOT.joinpath("tests", *parts[:2]).glob("test_*.py")
     for depth in range(len(parts)):
         folder = (ROOT / "tests").joinpath(*module.name.split(".")[1 : depth + 1])
         ends = {len(parts), 2 if len(parts) > 2 else len(parts)}
