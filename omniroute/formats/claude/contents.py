@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from omniroute.formats import ir
+from omniroute.formats import custom_tools, ir
 from omniroute.formats.claude.identity import ToolNames, call_id
 from omniroute.formats.claude.wire import FORMAT, NULL, cache_control
 
@@ -236,7 +236,7 @@ def _without_trailing_space(blocks: list[Block]) -> None:
 def call_input(call: ir.ToolCall) -> Raw | dict[str, str]:
     """The input of a call: an object, whatever was written. Text that is none is kept as text."""
     if call.custom:
-        return {"input": call.arguments}
+        return Raw(custom_tools.arguments_of(call.arguments).encode("utf-8", "replace"))
     if not call.arguments.strip():
         return Raw(b"{}")
     try:

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats import ir
-from omniroute.formats.claude.blocks import citation, part_of
-from omniroute.formats.claude.identity import ANSWER_TOOL, FREE_FORM
-from omniroute.formats.claude.responses import finish_reason, free_form_input, refusal_part
+from omniroute.formats.claude.blocks import citation, part_of, reasoning_part
+from omniroute.formats.claude.identity import ANSWER_TOOL, MARK
+from omniroute.formats.claude.responses import finish_reason, refusal_part
 from omniroute.formats.claude.wire import (
     FORMAT,
     NULL,
@@ -83,7 +83,7 @@ STATUS: Final = {
 class _Open:
     """A block that has begun and not ended; `index` is the part's."""
 
-    __slots__ = ("citations", "filled", "index", "kind", "part", "pieces")
+    __slots__ = ("citations", "filled", "index", "kind", "part", "pieces", "sealed")
 
     def __init__(self, index: int, kind: str, part: ir.Part) -> None:
         self.index = index
@@ -92,6 +92,7 @@ class _Open:
         self.pieces: list[str] = []
         self.citations: list[ir.Citation] = []
         self.filled = False
+        self.sealed = ""
 
 
 # How a block is filled.
@@ -99,7 +100,6 @@ _TEXT: Final = "text"
 _REASONING: Final = "reasoning"
 _CALL: Final = "call"
 _ANSWER: Final = "answer"  # the forced tool: its arguments are the text
-_FREE_FORM: Final = "free form"
 _RAW: Final = "raw"
 
 
@@ -255,9 +255,6 @@ class ClaudeStreamDecoder:
                 part.arguments = ""
                 opened.pieces = [] if whole.strip() == "{}" else [whole]
                 opened.kind = _CALL
-                if part.name.endswith(FREE_FORM):
-                    part.custom = True
-                    opened.kind = _FREE_FORM
                 out.append(ir.PartStart(opened.index, part))
             case ir.Opaque():
                 opened.kind = _RAW
@@ -294,14 +291,17 @@ class ClaudeStreamDecoder:
                 out.append(ir.ToolCallDelta(opened.index, piece))
         elif kind is _REASONING:
             if delta.thinking:
+                opened.pieces.append(delta.thinking)
                 out.append(ir.ReasoningDelta(opened.index, delta.thinking))
-            if delta.signature:
+            if delta.signature and delta.signature.startswith(MARK):
+                opened.sealed = delta.signature  # from a gateway like this one
+            elif delta.signature:
                 out.append(ir.ReasoningDelta(opened.index, signature=delta.signature))
         elif delta.partial_json:
             if kind is _ANSWER:
                 opened.filled = True
                 out.append(ir.TextDelta(opened.index, delta.partial_json))
-            elif kind is _FREE_FORM or kind is _RAW:
+            elif kind is _RAW:
                 if not opened.filled:
                     opened.filled = True
                     opened.pieces = []
@@ -337,9 +337,9 @@ class ClaudeStreamDecoder:
         elif opened.kind is _ANSWER:
             if not opened.filled and isinstance(opened.part, ir.ToolCall):
                 out.append(ir.TextDelta(at, opened.part.arguments or "{}"))
-        elif opened.kind is _FREE_FORM:
-            text = free_form_input("".join(opened.pieces) or "{}")
-            out.append(ir.ToolCallDelta(at, text))
+        elif opened.kind is _REASONING:
+            if opened.sealed:
+                whole = reasoning_part("".join(opened.pieces), opened.sealed)
         elif opened.kind is _RAW and opened.filled and isinstance(opened.part, ir.Opaque):
             whole = _filled(opened.part, "".join(opened.pieces))
         out.append(ir.PartEnd(at, whole))

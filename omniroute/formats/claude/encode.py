@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from omniroute.formats import ir
+from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import TargetModel
 from omniroute.formats.claude import schemas
 from omniroute.formats.claude.contents import Block, Contents, text_block
@@ -23,11 +23,6 @@ from omniroute.formats.claude.identity import ANSWER_TOOL, ToolNames
 from omniroute.formats.claude.models import Traits, traits
 from omniroute.formats.claude.wire import FORMAT, NULL, cache_control
 
-_FREE_FORM_SCHEMA: Final = Raw(
-    b'{"type":"object","properties":{"input":{"type":"string",'
-    b'"description":"The whole input, as plain text."}},"required":["input"],'
-    b'"additionalProperties":false}'
-)
 _TIERS: Final = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _encode = msgspec.json.Encoder().encode
 
@@ -43,10 +38,7 @@ class _Encoding:
         self._target = target
         self._traits: Traits = traits(target.model)
         self._own = request.origin == FORMAT
-        self._names = ToolNames(
-            [tool.name for tool in request.tools],
-            {tool.name for tool in request.tools if tool.custom},
-        )
+        self._names = ToolNames([tool.name for tool in request.tools])
         self._contents = Contents(request.origin, self._names)
         self._lose = self._contents.lose
 
@@ -104,7 +96,7 @@ class _Encoding:
             return {
                 "name": self._names.sent(tool.name),
                 "description": described,
-                "input_schema": _FREE_FORM_SCHEMA,
+                "input_schema": custom_tools.SCHEMA,
             }
         if tool.kind != "function":
             if tool.origin == FORMAT:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from omniroute.errors import GatewayError
-from omniroute.formats import ir
+from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import Shown
 from omniroute.formats.claude.errors import error_event
 from omniroute.formats.claude.identity import Sealed, call_id, seal
@@ -305,7 +305,7 @@ class ClaudeStreamEncoder:
         elif isinstance(started, ir.Reasoning) and block.prefix:
             self._signature(block.index, _signature(started, block.signature, end), out)
         elif isinstance(started, ir.ToolCall) and started.custom:
-            text = _encode({"input": "".join(block.kept)}).decode()
+            text = custom_tools.arguments_of("".join(block.kept))
             out.append(block.prefix + _encode(text) + _SUFFIX)
         out.append(_STOP % block.index)
 

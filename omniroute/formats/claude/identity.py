@@ -23,9 +23,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _NAME_CHARS: Final = 64
 _ID_CHARS: Final = 128
 
-FREE_FORM: Final = "__text"
-"""Ends the name under which a free-form tool is offered: a function of one string, `input`."""
-
 ANSWER_TOOL: Final = "omniroute_answer"
 """The tool a model without schemas for answers is made to call: its input is the answer."""
 
@@ -54,32 +51,27 @@ def call_id(given: str) -> str:
 class ToolNames:
     """The names of one request's tools, as they are sent; `mapped` leads back."""
 
-    __slots__ = ("_custom", "_sent", "_taken", "mapped")
+    __slots__ = ("_sent", "_taken", "mapped")
 
-    def __init__(self, names: list[str], custom: set[str]) -> None:
+    def __init__(self, names: list[str]) -> None:
         self.mapped: dict[str, str] = {}
-        self._custom = custom
         self._sent: dict[str, str] = {}
-        self._taken = {name for name in names if is_plain(name) and name not in custom}
+        self._taken = {name for name in names if is_plain(name)}
 
     def sent(self, name: str) -> str:
         """The name to send for the client's name."""
         known = self._sent.get(name)
         if known is None:
-            known = self._sent[name] = self._choose(name)
+            known = self._sent[name] = name if is_plain(name) else self._chosen(name)
             if known != name:
                 self.mapped[known] = name
         return known
 
-    def _choose(self, name: str) -> str:
-        suffix = FREE_FORM if name in self._custom else ""
-        if not suffix and is_plain(name) and not name.endswith(FREE_FORM):
-            return name
-        plain = _FORBIDDEN.sub("_", name) or "tool"
-        candidate = plain[: _NAME_CHARS - len(suffix)] + suffix
-        if len(plain) + len(suffix) > _NAME_CHARS or candidate in self._taken or plain != name:
-            cut = _NAME_CHARS - len(suffix) - 13
-            candidate = f"{plain[:cut]}_{_digest(name)}{suffix}"
+    def _chosen(self, name: str) -> str:
+        candidate = _FORBIDDEN.sub("_", name)[:_NAME_CHARS]
+        if candidate in self._taken or not candidate:
+            cut = _NAME_CHARS - 13
+            candidate = f"{candidate[:cut] or 'tool'}_{_digest(name)}"
         self._taken.add(candidate)
         return candidate
 

@@ -1,7 +1,7 @@
 """Whole answers: a Messages answer into the IR, and an IR answer as a Messages answer.
 
-The answer of a model that was made to call `ANSWER_TOOL` is text again here, and the call of a
-free-form tool has its plain input back, so nobody outside knows how they were asked for.
+The answer of a model that was made to call `ANSWER_TOOL` is text again here, so nobody outside
+knows how it was asked for.
 """
 
 from typing import Final
@@ -15,7 +15,6 @@ from omniroute.formats.claude.blocks import part_of
 from omniroute.formats.claude.contents import call_input
 from omniroute.formats.claude.identity import (
     ANSWER_TOOL,
-    FREE_FORM,
     MARK,
     Sealed,
     call_id,
@@ -50,7 +49,6 @@ class _Answer(Struct):
 _KNOWN: Final = frozenset(_Answer.__struct_fields__) - {"stop_details"}
 _answer_decoder: Final = msgspec.json.Decoder(_Answer)
 _details_decoder: Final = msgspec.json.Decoder(StopDetails)
-_input_decoder: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 def decode_response(body: bytes) -> ir.Response:
@@ -102,21 +100,7 @@ def called(call: ir.ToolCall) -> ir.ToolCall | ir.Text:
     """What a call meant before it was made one of this format's."""
     if call.name == ANSWER_TOOL:
         return ir.Text(call.arguments)
-    if call.name.endswith(FREE_FORM):
-        call.custom = True
-        call.arguments = free_form_input(call.arguments)
     return call
-
-
-def free_form_input(arguments: str) -> str:
-    """The plain text inside the object that a free-form tool is called with."""
-    try:
-        members = _input_decoder.decode(arguments)
-        if set(members) == {"input"}:
-            return msgspec.json.decode(members["input"], type=str)
-    except (msgspec.MsgspecError, RecursionError):
-        pass  # cut short by max_tokens, or not as asked: the caller sees what there is
-    return arguments
 
 
 # --- encoding -----------------------------------------------------------------------------------
