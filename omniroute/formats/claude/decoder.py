@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from omniroute.formats import ir
 from omniroute.formats.claude.blocks import citation, part_of, reasoning_part
 from omniroute.formats.claude.identity import ANSWER_TOOL, MARK
-from omniroute.formats.claude.responses import finish_reason, refusal_part
+from omniroute.formats.claude.responses import finish_reason, refusal_part, unknown_members
 from omniroute.formats.claude.wire import (
     FORMAT,
     NULL,
@@ -45,6 +45,9 @@ class _Message(Struct, gc=False):
     content: list[Raw] | None = None
 
 
+_message_decoder: Final = msgspec.json.Decoder(_Message)
+
+
 class _Error(Struct, gc=False):
     type: str = ""
     message: str = ""
@@ -57,7 +60,7 @@ class StreamBody(Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     content_block: Raw = NULL
-    message: _Message | None = None
+    message: Raw = NULL
     usage: UsageBody | None = None
     error: _Error | None = None
 
@@ -160,7 +163,7 @@ class ClaudeStreamDecoder:
         elif kind == "content_block_stop":
             self._stop(body.index, out)
         elif kind == "message_start":
-            self._message(body.message or _Message(), out)
+            self._message(body.message, out)
         elif kind == "message_delta":
             self._message_delta(body, out)
         elif kind == "message_stop":
@@ -177,8 +180,12 @@ class ClaudeStreamDecoder:
             )
             self._done = True
 
-    def _message(self, message: _Message, out: list[ir.Event]) -> None:
-        out.append(ir.Start(message.id, message.model, origin=FORMAT))
+    def _message(self, raw: Raw, out: list[ir.Event]) -> None:
+        message, extra = _Message(), dict[str, Raw]()
+        if raw != NULL:
+            message = decoded(_message_decoder, raw, "message_start")
+            extra = unknown_members(decoded(object_decoder, raw, "message_start"))
+        out.append(ir.Start(message.id, message.model, origin=FORMAT, extra=extra))
         if message.usage is not None:
             self._counts.take(message.usage)
             usage = self._counts.usage

@@ -42,7 +42,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _event(name: str, body: dict[str, object]) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), _encode({"type": name, **body}))
+    data = _encode({"type": name, **body})
+    if b"\n" in data or b"\r" in data:
+        data = msgspec.json.format(data, indent=-1)  # raw members may be spread over lines
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
 
 
 class _Block:

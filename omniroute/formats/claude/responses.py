@@ -13,6 +13,7 @@ from omniroute.formats import ir
 from omniroute.formats.base import Shown
 from omniroute.formats.claude.blocks import part_of
 from omniroute.formats.claude.contents import call_input
+from omniroute.formats.claude.errors import upstream_error
 from omniroute.formats.claude.identity import (
     ANSWER_TOOL,
     MARK,
@@ -46,7 +47,7 @@ class _Answer(Struct):
     usage: UsageBody | None = None
 
 
-_KNOWN: Final = frozenset(_Answer.__struct_fields__) - {"stop_details"}
+_KNOWN: Final = frozenset(_Answer.__struct_fields__)
 _answer_decoder: Final = msgspec.json.Decoder(_Answer)
 _details_decoder: Final = msgspec.json.Decoder(StopDetails)
 
@@ -55,7 +56,7 @@ def decode_response(body: bytes) -> ir.Response:
     """The answer that the body is. FormatError for anything else, an error body included."""
     members = decoded(object_decoder, body, "The answer")
     if members.get("type") == Raw(b'"error"'):
-        raise ir.FormatError("The answer is an error")
+        raise ir.FormatError(f"The answer is an error: {upstream_error(body).message}")
     read = decoded(_answer_decoder, body, "The answer")
     parts: list[ir.Part] = []
     answered = False
@@ -76,8 +77,13 @@ def decode_response(body: bytes) -> ir.Response:
         choices=[ir.Choice(parts, finish, read.stop_sequence or "")],
         usage=None if read.usage is None else usage_of(read.usage),
         origin=FORMAT,
-        extra={name: raw for name, raw in members.items() if name not in _KNOWN and raw != NULL},
+        extra=unknown_members(members),
     )
+
+
+def unknown_members(members: dict[str, Raw]) -> dict[str, Raw]:
+    """What an answer says beside what has a place in the IR."""
+    return {name: raw for name, raw in members.items() if name not in _KNOWN and raw != NULL}
 
 
 def finish_reason(reason: str | None, *, answered: bool) -> ir.FinishReason:
@@ -120,7 +126,6 @@ def encode_response(response: ir.Response, shown: Shown) -> bytes:
         called_any = called_any or isinstance(part, ir.ToolCall)
         content += answer_blocks(part)
     reason = stop_reason(choice.finish, called=called_any, refused=bool(refusal))
-    details = response.extra.get("stop_details", NULL) if response.origin == FORMAT else NULL
     body: dict[str, object] = {
         "id": answer_id(response.id, shown),
         "type": "message",
@@ -129,7 +134,7 @@ def encode_response(response: ir.Response, shown: Shown) -> bytes:
         "content": content,
         "stop_reason": reason,
         "stop_sequence": choice.stop_sequence or None,
-        "stop_details": details if details != NULL else stop_details(reason, refusal),
+        "stop_details": stop_details(reason, refusal),
         "usage": usage_body(response.usage) if response.usage is not None else NO_COUNTS,
     }
     if response.origin == FORMAT:
