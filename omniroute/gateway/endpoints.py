@@ -90,20 +90,27 @@ def find(target: bytes) -> Endpoint:
     return _below_v1(path.rstrip("/"))
 
 
-def _below_v1(rest: str) -> Endpoint:
-    lead = _LEAD.match(rest)
-    if lead is not None:
-        rest = rest[lead.end() :]
+def _below_v1(path: str) -> Endpoint:
+    rest = _without_lead(path)
+    if not rest.startswith("providers/"):
+        return _named(rest)
+    provider, _, inner = rest.removeprefix("providers/").partition("/")
+    found = _named(_without_lead(inner)) if provider else _UNKNOWN
+    return found if found.kind is Kind.UNKNOWN else found._replace(provider=provider)
+
+
+def _without_lead(path: str) -> str:
+    lead = _LEAD.match(path)
+    return path if lead is None else path[lead.end() :]
+
+
+def _named(rest: str) -> Endpoint:
     found = _API.get(rest)
     if found is not None:
         return found
     if rest.startswith("models/") and len(rest) > len("models/"):
         name = rest.removeprefix("models/")
         return Endpoint(Kind.MODEL, "/v1/models/{model}", "openai", argument=name)
-    if rest.startswith("providers/"):
-        provider, slash, inner = rest.removeprefix("providers/").partition("/")
-        if provider and slash and not inner.startswith("providers/"):
-            return _below_v1(inner)._replace(provider=provider)
     return _UNKNOWN
 
 
