@@ -8,6 +8,7 @@ follow each other, so that streamed and unstreamed answers have the same items.
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Raw
 
 from omniroute.errors import ErrorKind, GatewayError
@@ -149,7 +150,7 @@ class ResponsesStreamEncoder:
         scores = objects.logprobs(event.logprobs)
         filled.pieces.append(event.text)
         filled.scores += scores
-        tail = filled.tail.replace(b'"logprobs":[]', b'"logprobs":' + dump(scores), 1)
+        tail = filled.tail.replace(b'"logprobs":[]', b'"logprobs":' + _line(dump(scores)), 1)
         self._out.append(b"%b%b%b%d}\n\n" % (filled.head, dump(event.text), tail, self._number))
         self._number += 1
 
@@ -407,7 +408,7 @@ class ResponsesStreamEncoder:
     # --- bytes -----------------------------------------------------------------------------------
 
     def _event(self, kind: str, members: Json) -> None:
-        body = dump({"type": kind, "sequence_number": self._number, **members})
+        body = _line(dump({"type": kind, "sequence_number": self._number, **members}))
         self._out.append(b"event: %b\ndata: %b\n\n" % (kind.encode(), body))
         self._number += 1
 
@@ -415,9 +416,16 @@ class ResponsesStreamEncoder:
         name = kind.encode()
         self._out.append(
             b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n'
-            % (name, name, self._number, response)
+            % (name, name, self._number, _line(response))
         )
         self._number += 1
+
+
+def _line(body: bytes) -> bytes:
+    """JSON on one line, as an event needs it: what is kept raw came as its sender laid it out."""
+    if b"\n" in body or b"\r" in body:
+        return msgspec.json.format(body, indent=-1)
+    return body
 
 
 def _at(item_id: str, place: int) -> Json:
