@@ -24,7 +24,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # builds share build/, and the tests use the cores themselves
-.PHONY: help run test lint types unit twins whole system-deps wheel sbom bench bench-micro fuzz \
+.PHONY: help run test lint types unit twins whole agents system-deps wheel sbom bench bench-micro fuzz \
 	lock docs extensions clean
 
 help: ## this list
@@ -50,8 +50,10 @@ twins: $(VENV)/.dev
 	@OMNIROUTE_NO_EXTENSIONS=1 $(BIN)/python -m pytest -q -n auto -m "$(UNIT)" $(TWIN_TESTS)
 
 # The tests with real processes and with the built wheel. One at a time: they count on the machine.
-whole: $(VENV)/.dev extensions $(CACHE)/wheel/.tried ## tests with real processes, faults, the wheel's content
+whole: $(VENV)/.dev extensions $(CACHE)/wheel/.tried agents ## tests with real processes, faults, the wheel's content
 	@OMNIROUTE_WHEEL=$(CURDIR)/$(CACHE)/wheel $(BIN)/python -m pytest -q -m "not ($(UNIT))" $(ARGS)
+
+agents: $(CACHE)/agents/.installed ## the coding agents that the tests run, from npm (750 MB)
 
 system-deps: ## what comes from the system: as root it is installed, otherwise the command is printed
 	@PYTHON=$(PYTHON) sh tools/system_deps.sh
@@ -127,4 +129,10 @@ $(CACHE)/lock/.uv: Makefile
 $(CACHE)/wheel/.tried: $(VENV)/.dev $(BUILD_INPUTS) MANIFEST.in tools/wheel.sh tools/smoke.py \
 		$(shell find omniroute dashboard_static -type f -not -name '*.so' -not -name '*.c' -not -path '*/__pycache__/*' 2>/dev/null)
 	@sh tools/wheel.sh $(BIN)/python $(CACHE)/wheel
+	@touch $@
+
+$(CACHE)/agents/.installed: tests/agents/package-lock.json tests/agents/package.json \
+		tests/agents/install.sh | $(VENV)/.made
+	@echo "installing the coding agents for the tests"
+	@sh tests/agents/install.sh $(CACHE)/agents $(BIN)/python
 	@touch $@

