@@ -202,14 +202,12 @@ class _Compilation:
         for index, provider in enumerate(self.settings.providers):
             path = ("providers", index, "id")
             owner = self.owners.get(provider.id, provider.id)
+            if owner != provider.id and not (provider.format and provider.base_url):
+                # A short prefix ("cc") means its built-in provider; with a format and a base URL
+                # it is a provider of one's own, and the id then wins over the prefix.
+                provider = msgspec.structs.replace(provider, id=owner)
             if provider.id in declared:
                 self._refuse(path, f"{provider.id!r} is declared twice")
-            elif owner != provider.id:
-                self._refuse(
-                    path,
-                    f"{provider.id!r} is a prefix of the built-in provider {owner!r}",
-                    f'write id = "{owner}", or take another id for a provider of your own',
-                )
             else:
                 declared[provider.id] = (index, provider)
         return declared

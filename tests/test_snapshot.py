@@ -158,6 +158,22 @@ def test_the_file_overrides_a_row_only_in_what_it_names(compiled: Compile) -> No
     assert view.allow_private
 
 
+def test_a_prefix_as_id_means_the_built_in_provider(compiled: Compile) -> None:
+    snapshot = compiled(
+        '[[providers]]\nid = "ve"\nmodels = ["mine"]\n'
+        + '[[connections]]\nprovider = "vendor"\napi_key = "k-123456789"'
+    )
+    (view,) = snapshot.providers
+    assert view.id == "vendor"
+    assert [model.id for model in view.models] == ["mine"]
+
+
+def test_a_prefix_with_format_and_base_url_is_a_provider_of_ones_own(compiled: Compile) -> None:
+    own = '[[providers]]\nid = "ve"\nformat = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'
+    snapshot = compiled(own)
+    assert [view.id for view in snapshot.providers] == ["ve"]
+
+
 def test_a_connection_may_name_its_provider_by_prefix(compiled: Compile) -> None:
     assert compiled(connection("ve")).connections[0].id == "vendor/main"
 
@@ -266,7 +282,6 @@ def test_what_is_given_is_no_longer_missing(compiled: Compile, text: str) -> Non
             1,
             ["not a built-in provider"],
         ),
-        ('[[providers]]\nid = "ve"', "providers[0].id", 2, ["prefix", 'write id = "vendor"']),
         (ACME + ACME, "providers[1].id", 8, ["declared twice"]),
         (
             '[[providers]]\nid = "foreign"\nformat = "openai"',
@@ -310,9 +325,7 @@ def test_a_contradiction_is_refused_with_its_place(
 # --- keys ---
 
 
-def test_keys_are_known_by_their_digest_only(
-    compiled: Compile, installation: Installation
-) -> None:
+def test_keys_are_known_by_their_digest_only(compiled: Compile, installation: Installation) -> None:
     snapshot = compiled('[[keys]]\nname = "laptop"\nkey = "sk-12345678"\n')
     digest = installation.key_digest(b"sk-12345678")
     assert snapshot.keys == (KeyView("file/laptop", "laptop", digest),)
