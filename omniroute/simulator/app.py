@@ -4,6 +4,10 @@
 |---|---|
 | `POST /v1/chat/completions` | answers in the OpenAI chat format, see `scenario` for the models |
 | `POST /v1/responses` | the same in the OpenAI Responses format |
+| `POST /v1beta/models/{model}:generateContent` | the same in the Gemini format, and |
+| `POST /v1beta/models/{model}:streamGenerateContent` | streamed (`alt=sse`), or an array |
+| `POST /v1beta/models/{model}:countTokens` | counts, roughly |
+| `GET /v1beta/models` | lists the scenarios in the Gemini format |
 | `GET /v1/models` | lists the scenarios |
 | `GET /_simulator/stats` | what was asked so far, for tests |
 
@@ -20,10 +24,12 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from omniroute.simulator.delivery import Cut, deliver_stream, deliver_whole
 from omniroute.simulator.dialect import Dialect, Refusal
+from omniroute.simulator.gemini import Gemini
+from omniroute.simulator.gemini_request import read_count_request
 from omniroute.simulator.openai_chat import OpenAIChat
 from omniroute.simulator.openai_responses import OpenAIResponses
 from omniroute.simulator.play import Ask, play
@@ -93,6 +99,8 @@ def create_app(*, pace_s: float = 0.0, stats: Stats | None = None) -> Starlette:
     chat = OpenAIChat()
 
     async def models(request: Request) -> Response:
+        if "x-goog-api-key" in request.headers:  # Gemini's SDK asks at this path, too
+            return JSONResponse(Gemini().models(LISTED))
         return JSONResponse(chat.models(LISTED))
 
     async def welcome(request: Request) -> Response:
@@ -116,10 +124,54 @@ def create_app(*, pace_s: float = 0.0, stats: Stats | None = None) -> Starlette:
                 methods=["POST"],
             ),
             Route("/v1/models", models),
+            *_gemini_routes(counted, pace_s),
             Route("/_simulator/stats", told),
         ],
         exception_handlers={404: unknown, 405: unknown},
     )
+
+
+def _gemini_routes(stats: Stats, pace_s: float) -> list[Route]:
+    """Gemini names model and method in the path; `alt=sse` says in which form a stream comes."""
+    whole = Gemini()
+    events = _Generation(Gemini(stream=True), stats, pace_s)
+    array = _Generation(Gemini(stream=True, array=True), stats, pace_s)
+
+    async def streamed(scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = events if b"alt=sse" in scope["query_string"].split(b"&") else array
+        await chosen(scope, receive, send)
+
+    async def count(request: Request) -> Response:
+        try:
+            tokens = read_count_request(await request.body(), request.path_params["model"])
+        except Refusal as refusal:
+            return Response(whole.error(refusal), refusal.status, media_type=_JSON)
+        return JSONResponse({"totalTokens": tokens})
+
+    async def models(request: Request) -> Response:
+        return JSONResponse(whole.models(LISTED))
+
+    # The beta is what the reference describes; the SDK of today calls v1 by itself.
+    routes = [Route("/v1beta/models", models)]
+    for version in ("v1beta", "v1"):
+        root = f"/{version}/models/{{model:path}}"
+        generation = _Generation(whole, stats, pace_s)
+        routes += [
+            Route(f"{root}:generateContent", generation, methods=["POST"]),
+            Route(f"{root}:streamGenerateContent", _Endpoint(streamed), methods=["POST"]),
+            Route(f"{root}:countTokens", count, methods=["POST"]),
+        ]
+    return routes
+
+
+class _Endpoint:
+    """An ASGI application as an endpoint: Starlette takes a plain function for something else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 class _Generation:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def cuts(stream: bytes) -> Iterator[list[bytes]]:
     for _ in range(5):
         places = sorted(chosen.sample(range(len(stream) + 1), min(9, len(stream))))
         edges = [0, *places, len(stream)]
-        yield [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+        yield [stream[start:end] for start, end in pairwise(edges)]
 
 
 def decoded(pieces: list[bytes]) -> list[Event]:

@@ -1,4 +1,4 @@
-"""The reduction of JSON Schema to Gemini's subset: meaning kept where it can be, never a refusal."""
+"""The reduction of JSON Schema to Gemini's subset: meaning is kept, and never is it refused."""
 
 from typing import Any
 
