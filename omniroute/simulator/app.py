@@ -8,7 +8,9 @@
 | `POST /v1beta/models/{model}:streamGenerateContent` | streamed (`alt=sse`), or an array |
 | `POST /v1beta/models/{model}:countTokens` | counts, roughly |
 | `GET /v1beta/models` | lists the scenarios in the Gemini format |
-| `GET /v1/models` | lists the scenarios |
+| `POST /v1/messages` | the same in the Claude format |
+| `POST /v1/messages/count_tokens` | counts, roughly |
+| `GET /v1/models` | lists the scenarios; in the Claude format where `anthropic-version` is sent |
 | `GET /_simulator/stats` | what was asked so far, for tests |
 
 Any key is accepted, and none is needed. `Stats` holds the last request as it came, key included:
@@ -26,6 +28,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from omniroute.simulator.claude import Claude
 from omniroute.simulator.delivery import Cut, deliver_stream, deliver_whole
 from omniroute.simulator.dialect import Dialect, Refusal
 from omniroute.simulator.gemini import Gemini
@@ -97,8 +100,11 @@ def create_app(*, pace_s: float = 0.0, stats: Stats | None = None) -> Starlette:
     """A simulator. `pace_s` lies between two events where the model's name gives no pace."""
     counted = Stats() if stats is None else stats
     chat = OpenAIChat()
+    claude = Claude()
 
     async def models(request: Request) -> Response:
+        if "anthropic-version" in request.headers:
+            return JSONResponse(claude.models(LISTED))
         if "x-goog-api-key" in request.headers:  # Gemini's SDK asks at this path, too
             return JSONResponse(Gemini().models(LISTED))
         return JSONResponse(chat.models(LISTED))
@@ -123,12 +129,26 @@ def create_app(*, pace_s: float = 0.0, stats: Stats | None = None) -> Starlette:
                 _Generation(OpenAIResponses(), counted, pace_s),
                 methods=["POST"],
             ),
+            *_claude_routes(claude, counted, pace_s),
             Route("/v1/models", models),
             *_gemini_routes(counted, pace_s),
             Route("/_simulator/stats", told),
         ],
         exception_handlers={404: unknown, 405: unknown},
     )
+
+
+def _claude_routes(claude: Claude, stats: Stats, pace_s: float) -> list[Route]:
+    async def count(request: Request) -> Response:
+        try:
+            return Response(claude.counted(await request.body()), media_type=_JSON)
+        except Refusal as refusal:
+            return Response(claude.error(refusal), refusal.status, media_type=_JSON)
+
+    return [
+        Route("/v1/messages", _Generation(claude, stats, pace_s), methods=["POST"]),
+        Route("/v1/messages/count_tokens", count, methods=["POST"]),
+    ]
 
 
 def _gemini_routes(stats: Stats, pace_s: float) -> list[Route]:
