@@ -73,6 +73,11 @@ def test_the_stream_adds_up_to_the_whole_answer(name: str) -> None:
     assert reasons == [None] * (len(streamed) - 1) + ["STOP"]
 
 
+def test_line_separators_are_escaped_in_streams() -> None:
+    assert any(b"\\u2028" in frame for frame in frames("unicode"))
+    assert not any("\u2028".encode() in frame for frame in frames("unicode"))
+
+
 def test_the_array_has_the_same_chunks() -> None:
     assert json.loads(b"".join(frames("plain", array=True))) == chunks("plain")
 

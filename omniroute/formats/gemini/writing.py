@@ -122,6 +122,16 @@ def _call(call: ir.ToolCall, arguments: str) -> OutPart:
     return OutPart(functionCall=function, thoughtSignature=signature)
 
 
+def _escaped(events: bytes) -> bytes:
+    """Line and paragraph separators as the service writes them, which is as escapes.
+
+    Google's SDK for JavaScript takes an event's data by `data: (.*)`, and `.` ends at them.
+    """
+    if b"\xe2\x80" not in events:
+        return events
+    return events.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+
+
 class StreamEncoder:
     """Events into a client's stream; see `formats.base.StreamEncoder`."""
 
@@ -180,7 +190,7 @@ class StreamEncoder:
                 self._pieces.setdefault((event.choice, event.index), []).append(event.arguments)
             else:
                 self._rare(event, out)
-        return b"".join(out)
+        return _escaped(b"".join(out))
 
     def finish(self) -> bytes:
         """The last chunk: why each candidate ended, and the tokens used."""
@@ -188,11 +198,11 @@ class StreamEncoder:
         last: dict[str, Any] = {"candidates": list(finished.values())}
         if self._usage is not None:
             last["usageMetadata"] = reasons.written_usage(self._usage)
-        return self._chunk(_encode(last)[:-1] + b"," + self._tails) + self._end()
+        return _escaped(self._chunk(_encode(last)[:-1] + b"," + self._tails)) + self._end()
 
     def fail(self, error: GatewayError) -> bytes:
         """The service's own way: an error object in place of the next chunk."""
-        return self._chunk(error_body(error)) + self._end()
+        return _escaped(self._chunk(error_body(error))) + self._end()
 
     def _end(self) -> bytes:
         return b"" if self._sse else ARRAY_END

@@ -109,6 +109,13 @@ def test_the_sdk_reads_a_stream() -> None:
     assert last.usage_metadata.total_token_count == 32
 
 
+def test_line_separators_are_escaped_in_streams() -> None:
+    """JavaScript's SDK cuts an event at them."""
+    body = streamed(ANSWER)
+    assert b"\\u2028" in body
+    assert "\u2028".encode() not in body
+
+
 @pytest.mark.parametrize("case", ANSWERED)
 def test_the_sdk_reads_every_golden_answer_written_again(case: str) -> None:
     response = CODEC.decode_response(golden(case, "response.json"))
