@@ -1,4 +1,4 @@
-"""The official OpenAI SDK as the judge: it works through the gateway as against the real service."""
+"""The official OpenAI SDK as judge: it works through the gateway as with the real service."""
 
 from collections.abc import Iterator
 
@@ -114,14 +114,19 @@ def test_upstream_failures_raise_what_the_sdk_knows_them_as(client, model, error
         assert raised.value.response.headers["retry-after"] == "3"
 
 
+def take_all(stream, seen: list) -> None:
+    for chunk in stream:
+        seen.append(chunk)
+
+
 @pytest.mark.parametrize("model", ["error-event", "cut-3", "reset-3"])
 def test_a_stream_that_fails_midway_raises_and_is_never_cut_silently(client, model):
     seen = []
+    stream = client.chat.completions.create(
+        model=f"acme/{model}+pace-20ms", messages=HELLO, stream=True
+    )
     with pytest.raises(openai.APIError, match="acme/main"):
-        for chunk in client.chat.completions.create(
-            model=f"acme/{model}", messages=HELLO, stream=True
-        ):
-            seen.append(chunk)
+        take_all(stream, seen)
     assert seen
 
 

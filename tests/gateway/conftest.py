@@ -261,7 +261,7 @@ class Harness:
     async def record(self) -> Record:
         """The one record, once it is there."""
         with trio.fail_after(10):
-            while not self.records():
+            while not self.records():  # noqa: ASYNC110 - the state has no event to wait for
                 await trio.sleep(0.01)
         (record,) = self.records()
         return record
