@@ -137,7 +137,8 @@ def play(scenario: Scenario, ask: Ask) -> Iterator[Piece]:
 
 def _pieces(scenario: Scenario, ask: Ask) -> Iterator[Piece]:
     reply = scenario.reply
-    if reply in ("tools", "parallel-tools") and not ask.results:
+    # A tool that has to be called is called whatever the scenario would have said.
+    if (reply in ("tools", "parallel-tools") or ask.must_call) and not ask.results:
         chosen = _chosen(ask, 2 if reply == "parallel-tools" else 1)
         if chosen:
             yield from _calls(chosen, ask.question)

@@ -142,3 +142,8 @@ def test_the_sdk_raises_a_refusal_as_its_own_error() -> None:
         sdk().messages.create(
             model="plain", max_tokens=1, messages=[{"role": "assistant", "content": "x"}]
         )
+
+
+def test_a_tool_that_has_to_be_called_is_called_in_any_scenario() -> None:
+    for message in both("plain", tools=TOOLS, tool_choice={"type": "tool", "name": "weather"}):
+        assert [block.type for block in message.content] == ["tool_use"]
