@@ -6,6 +6,10 @@ it. Deltas are the hot path: a prefix made once for each block, the text encoded
 
 `message_start` has to have counts before any are known; those of `message_delta` are cumulative and
 hold. The end waits for `finish`, since most formats report usage behind their finish reason.
+
+State of another format without a word of thought (Gemini signs its text behind it) is told only
+when another block follows: for many clients, Claude Code with `-p` among them, the last block is
+the answer.
 """
 
 from collections.abc import Sequence
@@ -70,6 +74,7 @@ class ClaudeStreamEncoder:
         "_block",
         "_called",
         "_finish",
+        "_held",
         "_next",
         "_refusal",
         "_shown",
@@ -87,6 +92,7 @@ class ClaudeStreamEncoder:
         self._usage: Usage | None = None
         self._block: _Block | None = None
         self._next = 0
+        self._held: list[object] = []  # blocks of mere state, told when another block follows
         self._waiting: dict[int, list[ir.Event]] = {}  # calls that wait for the open one, by part
         self._called = False
         self._refusal = ""
@@ -151,6 +157,8 @@ class ClaudeStreamEncoder:
                 out.append(block.prefix + _encode(event.arguments) + _SUFFIX)
         elif type(event) is ir.ReasoningDelta:
             if event.text:
+                if not block.prefix:
+                    block = self._thinking(block, out)
                 out.append(block.prefix + _encode(event.text) + _SUFFIX)
             block.signature += event.signature
 
@@ -233,11 +241,11 @@ class ClaudeStreamEncoder:
                 if part.data and part.origin == FORMAT:
                     self._begin(at, part, answer_blocks(part)[0], b"", out)
                     return
-                blank = {"type": "thinking", "thinking": "", "signature": ""}
-                self._begin(at, part, blank, _THINKING, out)
-                self._at_once(part.text, out)
-                if self._block is not None:
-                    self._block.signature = part.signature
+                block = self._block = _Block(at, -1, part, b"")
+                block.signature = part.signature
+                if part.text or part.origin == FORMAT:
+                    self._thinking(block, out)
+                    self._at_once(part.text, out)
             case ir.ToolCall():
                 self._called = True
                 state = call_state(part)
@@ -251,13 +259,27 @@ class ClaudeStreamEncoder:
                 # Told at its end, when it is whole.
                 self._block = _Block(at, -1, part, b"")
 
+    def _thinking(self, block: _Block, out: list[bytes]) -> _Block:
+        """Tell the begin of reasoning that turns out to have words."""
+        blank = {"type": "thinking", "thinking": "", "signature": ""}
+        begun = self._begin(block.part, block.started, blank, _THINKING, out)
+        begun.signature = block.signature
+        return begun
+
     def _begin(
         self, at: int, part: ir.Part, start: object, prefix: bytes, out: list[bytes]
-    ) -> None:
+    ) -> _Block:
+        self._tell_held(out)
         index = self._next
         self._next += 1
-        self._block = _Block(at, index, part, prefix % index if prefix else b"")
+        block = self._block = _Block(at, index, part, prefix % index if prefix else b"")
         out.append(_event("content_block_start", {"index": index, "content_block": start}))
+        return block
+
+    def _tell_held(self, out: list[bytes]) -> None:
+        held, self._held = self._held, []
+        for block in held:
+            self._whole(block, out)
 
     def _at_once(self, text: str, out: list[bytes]) -> None:
         if text and self._block is not None:
@@ -265,6 +287,7 @@ class ClaudeStreamEncoder:
 
     def _whole(self, block: object, out: list[bytes]) -> None:
         """A block that comes in one piece."""
+        self._tell_held(out)
         index = self._next
         self._next += 1
         start = block
@@ -297,6 +320,14 @@ class ClaudeStreamEncoder:
         self._block = None
         started = block.started
         part = started if end is None else end
+        if block.index < 0 and isinstance(started, ir.Reasoning):
+            if not (isinstance(end, ir.Reasoning) and end.text):
+                signature = _signature(started, block.signature, end)
+                self._held.append({"type": "thinking", "thinking": "", "signature": signature})
+                return
+            block = self._thinking(block, out)
+            self._at_once(end.text, out)
+            self._block = None
         if block.index < 0:
             for whole in answer_blocks(part):
                 self._whole(whole, out)

@@ -125,6 +125,8 @@ def encode_response(response: ir.Response, shown: Shown) -> bytes:
             refusal += part.text
         called_any = called_any or isinstance(part, ir.ToolCall)
         content += answer_blocks(part)
+    while content and _is_mere_state(content[-1]):
+        content.pop()  # for many clients the last block is the answer
     reason = stop_reason(choice.finish, called=called_any, refused=bool(refusal))
     body: dict[str, object] = {
         "id": answer_id(response.id, shown),
@@ -141,6 +143,13 @@ def encode_response(response: ir.Response, shown: Shown) -> bytes:
         for name, raw in response.extra.items():
             body.setdefault(name, raw)
     return _encode(body)
+
+
+def _is_mere_state(block: object) -> bool:
+    """Is it another format's state, without a word of thought?"""
+    if not isinstance(block, dict) or block.get("type") != "thinking" or block["thinking"]:
+        return False
+    return str(block["signature"]).startswith(MARK)
 
 
 NO_COUNTS: Final = {"input_tokens": 0, "output_tokens": 0}
