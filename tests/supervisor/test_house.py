@@ -46,7 +46,9 @@ class Fakes:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         with trio.fail_after(30):
-            while not condition():
+            while True:
+                if condition():
+                    return
                 await trio.sleep(0.02)
 
     def plan(self, after_ready: Callable[[Ready], Awaitable[None]], **changes: Any) -> Any:
