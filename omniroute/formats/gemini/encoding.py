@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from omniroute.formats import ir
+from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import TargetModel
 from omniroute.formats.gemini import reasons, schema
 from omniroute.formats.gemini.identity import FORMAT, NO_SIGNATURE, is_derived, is_sealed
@@ -221,7 +221,7 @@ class _Encoder:
     def _call(self, call: ir.ToolCall) -> OutPart:
         self._called[call.id] = call.name
         if call.custom:
-            arguments = Raw(msgspec.json.encode({"input": call.arguments}))
+            arguments = Raw(custom_tools.arguments_of(call.arguments).encode())
         else:
             arguments = object_or_input(call.arguments)
         shown: dict[str, Any] = {"name": self._names.sent(call.name), "args": arguments}

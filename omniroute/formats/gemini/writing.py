@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from omniroute.errors import GatewayError
-from omniroute.formats import ir
+from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import Shown
 from omniroute.formats.gemini import reasons
 from omniroute.formats.gemini.encoding import object_or_input
@@ -112,7 +112,7 @@ def _reasoning(part: ir.Reasoning) -> OutPart:
 
 
 def _call(call: ir.ToolCall, arguments: str) -> OutPart:
-    args = msgspec.Raw(_encode({"input": arguments})) if call.custom else object_or_input(arguments)
+    args = object_or_input(custom_tools.arguments_of(arguments) if call.custom else arguments)
     function: dict[str, Any] = {"name": call.name, "args": args}
     if call.id:
         function["id"] = call.id
