@@ -35,9 +35,10 @@ def simulator() -> Iterator[str]:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.DEVNULL,
         )
-        yield f"http://127.0.0.1:{port}/v1"
-        process.terminate()
-        process.wait(10)
+    # Only the child holds the socket now: should it die, connections are refused and do not hang.
+    yield f"http://127.0.0.1:{port}/v1"
+    process.terminate()
+    process.wait(10)
 
 
 @pytest.fixture(scope="session")
