@@ -57,7 +57,7 @@ class _Part:
         self.whole: ir.Part | None = None  # what the part's end brought instead
 
     def finished(self) -> ir.Part:
-        part = self.part if self.whole is None else self.whole
+        part = self.part if self.whole is None else _copy(self.whole)
         if self.whole is None:
             text = "".join(self.pieces)
             match part:
@@ -74,6 +74,8 @@ class _Part:
                     part.arguments += text
                 case _:
                     pass
+        elif isinstance(part, ir.Text) and self.logprobs and part.logprobs == ir.NULL:
+            part.logprobs = joined_logprobs(self.logprobs)
         if isinstance(part, ir.ToolCall) and not part.arguments and not part.custom:
             part.arguments = "{}"
         return part

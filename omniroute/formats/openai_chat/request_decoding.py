@@ -83,6 +83,7 @@ class _Request(Struct):
     user: str | None = None
     prompt_cache_key: str | None = None
     service_tier: str | None = None
+    verbosity: str | None = None
 
 
 _KNOWN: Final = frozenset(_Request.__struct_fields__) | {"model"}
@@ -147,6 +148,7 @@ def decode_request(body: bytes) -> ir.Request:
         user=given.user or "",
         cache_key=given.prompt_cache_key or "",
         service_tier=given.service_tier or "",
+        verbosity=given.verbosity or "",
         extra=extra,
     )
     request.reasoning = _reasoning(given, extra)

@@ -291,6 +291,11 @@ class _Encoding:
                 out["prompt_cache_key"] = request.cache_key
             else:
                 self.losses.add("prompt_cache_key")
+        if request.verbosity:
+            if self._own or (self._itself and self._traits.reasons is not False):
+                out["verbosity"] = request.verbosity
+            else:
+                self.losses.add("verbosity")
         if request.service_tier:
             known = request.service_tier in _TIERS and request.origin in OWN_FAMILY
             if self._own or (known and self._itself):
