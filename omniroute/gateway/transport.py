@@ -194,18 +194,22 @@ class TlsTransport:
     async def recv(self) -> bytes:
         while True:
             try:
-                return self.tls.read(RECV_BYTES)
+                data = self.tls.read(RECV_BYTES)
             except ssl.SSLWantReadError:
                 await self._flush()  # a key update or a session ticket may want an answer
-                data = await self._inner.recv()
-                if data:
-                    self._incoming.write(data)
+                received = await self._inner.recv()
+                if received:
+                    self._incoming.write(received)
                 else:
                     self._ended = True
                     self._incoming.write_eof()
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 self._ended = True
                 return b""
+            else:
+                # A close_notify is told as b"", however long the socket below stays open.
+                self._ended = not data
+                return data
 
     async def send(self, data: bytes) -> None:
         # MemoryBIO grows as needed, so a write never has to wait for the network.

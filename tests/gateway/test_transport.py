@@ -468,6 +468,20 @@ async def test_the_end_of_tls_is_empty_bytes_tidy_or_not(client_context, server_
                 await transport.wait()
 
 
+async def test_a_close_notify_is_the_end_though_the_socket_stays_open(
+    client_context, server_context
+):
+    async with tls_pair(client_context, server_context) as (transport, server, raw):
+        await shake(transport, server)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.unwrap)
+            assert await transport.recv() == b""
+            assert transport.hung_up
+            assert transport.has_unread
+            assert raw.socket.fileno() >= 0
+            nursery.cancel_scope.cancel()
+
+
 async def test_an_interrupt_reaches_through_tls(client_context, server_context):
     async with tls_pair(client_context, server_context) as (transport, server, _):
         await shake(transport, server)
