@@ -18,6 +18,7 @@ from omniroute.formats.openai_chat.errors import (
 from omniroute.formats.openai_chat.lists import model_entry, model_list
 from omniroute.formats.openai_chat.peeking import peek, upstream_body
 from omniroute.formats.openai_chat.request_encoding import QUIRKS
+from omniroute.formats.openai_chat.sanitising import sanitise
 from omniroute.formats.openai_chat.tap import StreamTap
 from omniroute.formats.openai_chat.wire import DONE, FORMAT
 from omniroute.usage import estimate_usage
@@ -41,6 +42,7 @@ __all__ = [
     "model_entry",
     "model_list",
     "peek",
+    "sanitise",
     "upstream_body",
     "upstream_error",
 ]
