@@ -273,13 +273,15 @@ def _is_results(message: ir.Message) -> bool:
 def _result_parts(raw: Raw, where: str) -> list[ir.Text | ir.Image | ir.File]:
     data = bytes(raw)
     if data[:1] == b"{":
-        return [ir.Text(data.decode())]  # not of the format, but it is what the tool said
+        return [
+            ir.Text(data.decode("utf-8", "replace"))
+        ]  # not of the format, but it is what the tool said
     found: list[ir.Text | ir.Image | ir.File] = []
     for part in parts.content(raw, where):
         if isinstance(part, ir.Text | ir.Image | ir.File):
             found.append(part)
         elif isinstance(part, ir.Opaque):
-            found.append(ir.Text(bytes(part.raw).decode()))
+            found.append(ir.Text(bytes(part.raw).decode("utf-8", "replace")))
         else:
             raise ir.FormatError(f"`{where}` holds what no output may hold", where)
     return found

@@ -332,9 +332,10 @@ class ResponsesStreamDecoder:
         given = read(wire.read_response, event.response, "response")
         if not self._started:
             self._start(given)
+        nothing_came = not self._items and not self._complete
         for index, raw in enumerate(given.output or ()):
             # Indexes need not agree with places in the list, so only gaps are filled from it.
-            if index in self._items or not self._parts or (not self._complete and not self._items):
+            if nothing_came or index in self._items:
                 self._item_over(index, raw, f"response.output[{index}]")
         for item in self._items.values():
             self._close(item)
