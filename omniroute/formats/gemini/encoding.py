@@ -4,8 +4,8 @@ Source: Gemini API reference v1beta, `models.generateContent`, and the guides on
 thinking, thought signatures and structured output. Rules of the service that shape this module:
 
 - roles are user and model; a turn's function responses stand together, as many as were called;
-- system text is `systemInstruction`; instructions inside the conversation become user text, so
-  that their place is kept;
+- system text is `systemInstruction`, and so are instructions in front of the conversation; those
+  inside it become user text, so that their place is kept;
 - function calls of Gemini 3 carry a signature: their own, or the documented word for none;
 - JSON output and functions together need Gemini 3; for older models the wish is said in words.
 
@@ -131,7 +131,8 @@ class _Encoder:
 
     def _system(self) -> list[OutPart | Raw]:
         made: list[OutPart | Raw] = []
-        for part in self._request.system:
+        leading = self._request.messages[: self._leading()]
+        for part in (*self._request.system, *(part for one in leading for part in one.parts)):
             if isinstance(part, ir.Text):
                 if part.text or self._own:
                     made.append(OutPart(text=part.text))
@@ -139,9 +140,19 @@ class _Encoder:
                 self._opaque(part, made)
         return made
 
+    def _leading(self) -> int:
+        """How many messages are instructions in front of the conversation."""
+        number = 0
+        for message in self._request.messages:
+            is_text = all(isinstance(part, ir.Text) for part in message.parts)
+            if message.role not in ("system", "developer") or not is_text:
+                break
+            number += 1
+        return number
+
     def _contents(self) -> list[OutContent]:
         contents: list[OutContent] = []
-        for message in self._request.messages:
+        for message in self._request.messages[self._leading() :]:
             role = "model" if message.role == "assistant" else "user"
             parts = self._said(message) if role == "model" else self._asked(message)
             if not parts:

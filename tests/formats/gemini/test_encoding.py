@@ -218,6 +218,20 @@ def test_instructions_keep_their_order_and_place() -> None:
     assert body["contents"][2]["parts"] == [{"text": "Be kind."}, {"text": "So?"}]
 
 
+def test_instructions_in_front_of_the_conversation_are_system_text() -> None:
+    body, _ = encoded(
+        system=[ir.Text("One.")],
+        messages=[
+            ir.Message("developer", [ir.Text("Two."), ir.Text("Three.")]),
+            ir.Message("system", [ir.Text("Four.")]),
+            *HELLO,
+        ],
+    )
+    texts = [part["text"] for part in body["systemInstruction"]["parts"]]
+    assert texts == ["One.", "Two.", "Three.", "Four."]
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
+
+
 def test_instructions_alone_are_asked_as_a_question() -> None:
     body, _ = encoded(system=[ir.Text("Say hi.")], messages=[])
     assert body["contents"] == [{"parts": [{"text": "Say hi."}], "role": "user"}]
