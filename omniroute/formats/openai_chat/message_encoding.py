@@ -37,6 +37,7 @@ class Messages:
         self._losses = losses
         self._tail = tail
         self._own = request.origin == FORMAT
+        self._takes_custom = self._own or OPENAI_ITSELF in quirks
         self._marks_cache = self._own or "cache-control" in quirks
 
     def encoded(self) -> list[dict[str, Any]]:
@@ -108,7 +109,7 @@ class Messages:
                             part,
                             name,
                             tools.call_id(part.id, self._quirks),
-                            as_function=self._names.is_free_form(part.name),
+                            as_function=not self._takes_custom,
                         )
                     )
                 case ir.Reasoning():

@@ -70,7 +70,7 @@ class _Encoding:
         self._itself = OPENAI_ITSELF in target.quirks
         self._traits: Traits = traits(target.model)
         self.losses: set[str] = set()
-        self.names = tools.Names(request.tools, custom_is_native=self._itself or self._own)
+        self.names = tools.Names(request.tools)
         self._tail: list[str] = []  # instructions of our own
 
     def body(self) -> dict[str, Any]:
@@ -193,9 +193,9 @@ class _Encoding:
 
     def _definition(self, tool: ir.Tool) -> dict[str, Any] | Raw | None:
         if tool.custom:
-            if self.names.is_free_form(tool.name):
-                return tools.free_form_out(tool, self.names.sent(tool.name))
-            return tools.custom_out(tool)
+            if self._itself or self._own:
+                return tools.custom_out(tool, self.names.sent(tool.name))
+            return tools.free_form_out(tool, self.names.sent(tool.name))
         if tool.kind == "function":
             if tool.cache is not None:
                 self.losses.add("cache_control")
@@ -206,10 +206,9 @@ class _Encoding:
         return None
 
     def _named(self, name: str) -> dict[str, Any]:
-        native = any(tool.custom and tool.name == name for tool in self._request.tools)
-        if native and not self.names.is_free_form(name):
-            return {"type": "custom", "custom": {"name": name}}
-        return {"type": "function", "function": {"name": self.names.sent(name)}}
+        custom = any(tool.custom and tool.name == name for tool in self._request.tools)
+        kind = "custom" if custom and (self._itself or self._own) else "function"
+        return {"type": kind, kind: {"name": self.names.sent(name)}}
 
     def _response_format(self, out: dict[str, Any]) -> None:
         wanted = self._request.response_format

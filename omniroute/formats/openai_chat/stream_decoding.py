@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats import ir
-from omniroute.formats.openai_chat import tools
 from omniroute.formats.openai_chat.answers import (
     audio_of,
     citation_of,
@@ -84,13 +83,12 @@ _HEAD: Final = frozenset({"id", "model", "created", "object", "choices", "usage"
 class _Call:
     """A tool call that is being made."""
 
-    __slots__ = ("custom", "free_form", "id", "index", "name", "pending", "signature")
+    __slots__ = ("custom", "id", "index", "name", "pending", "signature")
 
     def __init__(self, id_: str) -> None:
         self.id = id_
         self.name = ""
         self.custom = False
-        self.free_form = False
         self.index = -1  # of its part; -1: not open yet
         self.pending: list[str] = []  # arguments that cannot be shown yet
         self.signature = ""
@@ -396,16 +394,11 @@ class StreamDecoder:
                     call.pending.append(text)
                 return
             self._open_call(candidate, call, out)
-        if not text:
-            return
-        if call.free_form:
-            call.pending.append(text)
-        else:
+        if text:
             out.append(ir.ToolCallDelta(call.index, text, candidate.number))
 
     def _open_call(self, candidate: _Candidate, call: _Call, out: list[ir.Event]) -> None:
         self._close_text(candidate, out)
-        call.free_form = not call.custom and call.name.endswith(tools.FREE_FORM)
         call.index = candidate.next_index
         candidate.next_index += 1
         part = ir.ToolCall(
@@ -414,19 +407,16 @@ class StreamDecoder:
             "",
             call.signature,
             "gemini" if call.signature else "",
-            call.custom or call.free_form,
+            call.custom,
         )
         out.append(ir.PartStart(call.index, part, candidate.number))
-        if call.pending and not call.free_form:
+        if call.pending:
             out.append(ir.ToolCallDelta(call.index, "".join(call.pending), candidate.number))
             call.pending = []
 
     def _close_call(self, candidate: _Candidate, call: _Call, out: list[ir.Event]) -> None:
         if call.index < 0:
             self._open_call(candidate, call, out)
-        if call.free_form and call.pending:
-            text = tools.free_form_input("".join(call.pending))
-            out.append(ir.ToolCallDelta(call.index, text, candidate.number))
         out.append(ir.PartEnd(call.index, choice=candidate.number))
 
     def _close_text(self, candidate: _Candidate, out: list[ir.Event]) -> None:

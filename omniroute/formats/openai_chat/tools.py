@@ -2,8 +2,7 @@
 
 Names are letters, digits, `_` and `-`, at most 64; ids at most 40 characters. Others are mapped,
 always to the same, so that a conversation stays in one piece from turn to turn. A free-form
-("custom") tool is OpenAI's alone: elsewhere it is offered as a function of one string, under a name
-that ends in `FREE_FORM`, by which its calls are recognised on the way back.
+("custom") tool is OpenAI's alone: elsewhere it is offered as a function (`formats.custom_tools`).
 """
 
 import re
@@ -15,9 +14,9 @@ import msgspec
 from msgspec import Raw
 
 from omniroute.formats import ir
+from omniroute.formats.custom_tools import SCHEMA, arguments_of
 from omniroute.formats.openai_chat.wire import FORMAT, NOTHING, UNREADABLE, ToolCallIn
 
-FREE_FORM: Final = "__text"
 NINE_CHARACTER_IDS: Final = "nine-character-ids"
 """Quirk: ids of calls are nine letters or digits (Mistral)."""
 
@@ -26,11 +25,6 @@ _FORBIDDEN: Final = re.compile(r"[^A-Za-z0-9_-]")
 _MAX_NAME: Final = 64
 _MAX_ID: Final = 40
 _NINE: Final = re.compile(r"[A-Za-z0-9]{9}")
-_FREE_FORM_SCHEMA: Final = Raw(
-    b'{"type":"object","properties":{"input":{"type":"string",'
-    b'"description":"The whole input, as plain text."}},"required":["input"],'
-    b'"additionalProperties":false}'
-)
 
 
 def _digest(text: str, size: int) -> str:
@@ -109,14 +103,12 @@ def legacy_tool_of(raw: Raw, at: int) -> ir.Tool:
 class Names:
     """The names of one request's tools as they are sent; `mapped` leads back."""
 
-    __slots__ = ("_custom", "_sent", "_taken", "mapped")
+    __slots__ = ("_sent", "_taken", "mapped")
 
-    def __init__(self, tools: Iterable[ir.Tool], *, custom_is_native: bool) -> None:
+    def __init__(self, tools: Iterable[ir.Tool]) -> None:
         self.mapped: dict[str, str] = {}
         self._sent: dict[str, str] = {}
-        tools = list(tools)
-        self._custom = set() if custom_is_native else {tool.name for tool in tools if tool.custom}
-        self._taken = {tool.name for tool in tools if _NAME.fullmatch(tool.name)} - self._custom
+        self._taken = {tool.name for tool in tools if _NAME.fullmatch(tool.name)}
 
     def sent(self, name: str) -> str:
         """The name to send for the client's."""
@@ -127,20 +119,14 @@ class Names:
                 self.mapped[known] = name
         return known
 
-    def is_free_form(self, name: str) -> bool:
-        """Whether a custom tool of this name goes as a function."""
-        return name in self._custom
-
     def _choose(self, name: str) -> str:
-        suffix = FREE_FORM if name in self._custom else ""
-        if not suffix and _NAME.fullmatch(name) and not name.endswith(FREE_FORM):
+        if _NAME.fullmatch(name):
             return name
-        candidate = _FORBIDDEN.sub("_", name) + suffix
-        if candidate != name + suffix or len(candidate) > _MAX_NAME or candidate in self._taken:
-            cut = _MAX_NAME - len(suffix) - 13
-            candidate = f"{_FORBIDDEN.sub('_', name)[:cut]}_{_digest(name, 6)}{suffix}"
-        self._taken.add(candidate)
-        return candidate
+        plain = _FORBIDDEN.sub("_", name)
+        if not plain or len(plain) > _MAX_NAME or plain in self._taken:
+            plain = f"{plain[: _MAX_NAME - 13]}_{_digest(name, 6)}"
+        self._taken.add(plain)
+        return plain
 
 
 def call_id(given: str, quirks: frozenset[str]) -> str:
@@ -148,25 +134,6 @@ def call_id(given: str, quirks: frozenset[str]) -> str:
     if NINE_CHARACTER_IDS in quirks:
         return given if _NINE.fullmatch(given) else _digest(given, 5)[:9]
     return given if 0 < len(given) <= _MAX_ID else f"call_{_digest(given, 12)}"
-
-
-class _FreeForm(msgspec.Struct):
-    input: str
-
-
-_decode_free_form = msgspec.json.Decoder(_FreeForm).decode
-
-
-def free_form_input(arguments: str) -> str:
-    """What a call of a free-form tool says; the arguments as they are if they are no object."""
-    try:
-        return _decode_free_form(arguments).input
-    except UNREADABLE:
-        return arguments
-
-
-def free_form_arguments(text: str) -> str:
-    return msgspec.json.encode(_FreeForm(text)).decode()
 
 
 def call_of(call: ToolCallIn, fallback_id: str) -> ir.ToolCall:
@@ -179,9 +146,6 @@ def call_of(call: ToolCallIn, fallback_id: str) -> ir.ToolCall:
     name = (call.function.name if call.function is not None else None) or ""
     arguments = (call.function.arguments if call.function is not None else None) or "{}"
     origin = "gemini" if signature else ""
-    if name.endswith(FREE_FORM):
-        text = free_form_input(arguments)
-        return ir.ToolCall(id_, name, text, signature, origin, custom=True)
     return ir.ToolCall(id_, name, arguments, signature, origin)
 
 
@@ -190,7 +154,7 @@ def call_out(part: ir.ToolCall, name: str, id_: str, *, as_function: bool) -> di
     if part.custom and not as_function:
         custom = {"name": name, "input": part.arguments}
         return {"id": id_, "type": "custom", "custom": custom}
-    arguments = free_form_arguments(part.arguments) if part.custom else part.arguments
+    arguments = arguments_of(part.arguments) if part.custom else part.arguments
     function = {"name": name, "arguments": arguments or "{}"}
     call: dict[str, Any] = {"id": id_, "type": "function", "function": function}
     if part.signature and part.origin == "gemini":
@@ -211,17 +175,17 @@ def definition_out(tool: ir.Tool, name: str) -> dict[str, Any]:
 
 def free_form_out(tool: ir.Tool, name: str) -> dict[str, Any]:
     """A free-form tool's definition as a function of one string."""
-    function = {"name": name, "parameters": _FREE_FORM_SCHEMA}
+    function = {"name": name, "parameters": SCHEMA}
     if tool.description:
         function["description"] = tool.description
     return {"type": "function", "function": function}
 
 
-def custom_out(tool: ir.Tool) -> dict[str, Any] | Raw:
+def custom_out(tool: ir.Tool, name: str) -> dict[str, Any] | Raw:
     """A free-form tool's definition in OpenAI's own terms."""
     if tool.origin == FORMAT and tool.raw != NOTHING:
         return tool.raw
-    custom: dict[str, Any] = {"name": tool.name}
+    custom: dict[str, Any] = {"name": name}
     if tool.description:
         custom["description"] = tool.description
     form = _custom_format(tool.raw)
