@@ -38,6 +38,7 @@ _UNICODE = (
     "👩\u200d👩\u200d👧\u200d👦 and 🇪🇺, e\u0301 beside é, a zero\u200bwidth space, "
     'line\u2028and paragraph\u2029separators, next\x85line, quotes " and \\ backslash, \U0001d518. '
 )
+_CALLING = ("tools", "parallel-tools", "reasoning-tools")
 _QUOTE_CHARS = 200
 _ARGUMENT_CHARS = 8
 
@@ -137,14 +138,14 @@ def play(scenario: Scenario, ask: Ask) -> Iterator[Piece]:
 
 def _pieces(scenario: Scenario, ask: Ask) -> Iterator[Piece]:
     reply = scenario.reply
+    if reply in ("reasoning", "reasoning-tools"):
+        yield from map(Thought, _words(_THOUGHT))
     # A tool that has to be called is called whatever the scenario would have said.
-    if (reply in ("tools", "parallel-tools") or ask.must_call) and not ask.results:
+    if (reply in _CALLING or ask.must_call) and not ask.results:
         chosen = _chosen(ask, 2 if reply == "parallel-tools" else 1)
         if chosen:
             yield from _calls(chosen, ask.question)
             return
-    elif reply == "reasoning":
-        yield from map(Thought, _words(_THOUGHT))
     elif reply == "think":
         yield from map(Text, ("<think>", *_words(_THOUGHT), "</think>"))
     yield from map(Text, _said(scenario, ask))
@@ -190,7 +191,7 @@ def _said(scenario: Scenario, ask: Ask) -> Iterator[str]:
         for result in ask.results:
             yield from _words(f"The tool answered: {_quote(result)} ")
         return
-    if scenario.reply in ("tools", "parallel-tools"):
+    if scenario.reply in _CALLING:
         yield from _words("There was no tool to call. ")
     yield from _words(f"You said: {_quote(ask.question)}")
 

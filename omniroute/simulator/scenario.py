@@ -16,7 +16,10 @@ PACE_VARIABLE = "OMNIROUTE_SIMULATOR_PACE_MS"
 """The environment's pace, where neither the command line nor the model's name gives one."""
 
 REPLIES = frozenset(
-    {"plain", "tools", "parallel-tools", "think", "reasoning", "long", "unicode", "empty"}
+    {
+        *("plain", "tools", "parallel-tools", "reasoning-tools", "think", "reasoning"),
+        *("long", "unicode", "empty"),
+    }
 )
 MAX_EVENTS = 1_000_000
 _LONG_EVENTS = 1000
@@ -30,6 +33,7 @@ LISTED: Mapping[str, str] = {
     "parallel-tools": "calls two tools at once",
     "think": "thinks aloud between <think> tags",
     "reasoning": "thinks in reasoning_content",
+    "reasoning-tools": "thinks, then calls a tool as `tools` does; thinks again, then answers",
     "long": "a thousand events; long-N for N of them",
     "unicode": "scripts, emoji and line separators that break careless splitting",
     "empty": "finishes without a word",

@@ -104,6 +104,16 @@ def test_the_choice_of_tools_is_honoured() -> None:
     assert calls("parallel-tools", replace(both, parallel=False)) == ["weather"]
 
 
+def test_thinking_comes_before_the_call_and_before_the_answer() -> None:
+    ask = replace(ASK, tools=(CLOCK,))
+    kinds = [type(piece) for piece in played("reasoning-tools", ask)]
+    assert kinds[0] is Thought
+    assert kinds.index(Call) == kinds.count(Thought)
+    answer = played("reasoning-tools", replace(ask, results=("noon",)))
+    assert isinstance(answer[0], Thought)
+    assert "The tool answered: noon" in text_of(answer)
+
+
 def test_a_tools_result_is_quoted_instead_of_calling_again() -> None:
     pieces = played("tools", replace(ASK, tools=(WEATHER,), results=("sunny",)))
     assert "The tool answered: sunny" in text_of(pieces)
