@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from omniroute.formats import ir
 from omniroute.formats.openai_responses import parts, wire
+from omniroute.formats.openai_responses.tools_decoding import take_tool_choice, tools_of
 from omniroute.formats.openai_responses.wire import FORMAT, NOTHING, read
 
 ENCRYPTED: Final = "reasoning.encrypted_content"
@@ -75,47 +76,10 @@ _KNOWN: Final = frozenset(_RequestIn.__struct_fields__) | {"model"}
 _STORED: Final = ("previous_response_id", "conversation", "prompt")
 
 
-class _ToolIn(Struct):
-    name: str
-    description: str | None = None
-    parameters: Raw = NOTHING
-    strict: bool | None = None
-
-
-class _NamespaceIn(Struct):
-    name: str
-    tools: list[Raw]
-
-
-class _BuiltInIn(Struct):
-    name: str | None = None
-    server_label: str | None = None
-
-
-class _AllowedIn(Struct):
-    type: str | None = None
-    name: str | None = None
-    namespace: str | None = None
-
-
-class _ChoiceIn(Struct):
-    type: str
-    name: str | None = None
-    namespace: str | None = None
-    mode: Literal["auto", "required"] = "auto"
-    tools: list[_AllowedIn] | None = None
-
-
 _read_request = wire.reader(_RequestIn)
 _read_message = wire.reader(wire.MessageIn)
 _read_output = wire.reader(wire.OutputIn)
 _read_reference = wire.reader(wire.ItemReferenceIn)
-_read_tool = wire.reader(_ToolIn)
-_read_namespace = wire.reader(_NamespaceIn)
-_read_built_in = wire.reader(_BuiltInIn)
-_read_mode = wire.reader(str)
-_read_choice = wire.reader(_ChoiceIn)
-_TOOL_MEMBERS: Final = frozenset({"type", *_ToolIn.__struct_fields__})
 
 
 def decode_request(body: bytes) -> ir.Request:
@@ -127,7 +91,7 @@ def decode_request(body: bytes) -> ir.Request:
         origin=FORMAT,
         system=[ir.Text(given.instructions)] if given.instructions else [],
         messages=_Conversation().read(given.input),
-        tools=_tools(given.tools or []),
+        tools=tools_of(given.tools or []),
         sampling=ir.Sampling(
             max_tokens=given.max_output_tokens,
             temperature=given.temperature,
@@ -141,7 +105,7 @@ def decode_request(body: bytes) -> ir.Request:
         service_tier=given.service_tier or "",
         extra={name: raw for name, raw in members.items() if name not in _KNOWN},
     )
-    _take_tool_choice(request, given)
+    take_tool_choice(request, given.tool_choice, given.parallel_tool_calls)
     _take_reasoning(request, given.reasoning)
     _take_text(request, given.text)
     _take_include(request, given.include or [])
@@ -287,82 +251,6 @@ def _result_parts(raw: Raw, where: str) -> list[ir.Text | ir.Image | ir.File]:
     return found
 
 
-def _tools(raws: list[Raw]) -> list[ir.Tool]:
-    tools: list[ir.Tool] = []
-    for index, raw in enumerate(raws):
-        where = f"tools[{index}]"
-        kind = read(wire.read_head, raw, where).type
-        if kind is None:
-            raise ir.FormatError(f"`{where}.type` is missing", f"{where}.type")
-        if kind == "namespace":
-            tools += _namespace(raw, where)
-        else:
-            tools.append(_tool(raw, where, kind, None))
-    return tools
-
-
-def _tool(raw: Raw, where: str, kind: str, namespace: str | None) -> ir.Tool:
-    if kind not in ("function", "custom"):
-        built_in = read(_read_built_in, raw, where)
-        name = built_in.name or built_in.server_label or kind
-        return ir.Tool(name, origin=FORMAT, raw=raw, kind=kind)
-    given = read(_read_tool, raw, where)
-    tool = ir.Tool(
-        parts.full_name(given.name, namespace),
-        given.description or "",
-        strict=given.strict,
-        custom=kind == "custom",
-        kind=kind,
-    )
-    if given.parameters != NOTHING:
-        tool.schema = given.parameters
-    if tool.custom or not _TOOL_MEMBERS.issuperset(read(wire.read_object, raw, where)):
-        tool.origin, tool.raw = FORMAT, raw
-    return tool
-
-
-def _namespace(raw: Raw, where: str) -> list[ir.Tool]:
-    """Its functions one by one; the first carries the whole namespace, for this format only."""
-    given = read(_read_namespace, raw, where)
-    tools = []
-    for index, inner in enumerate(given.tools):
-        at = f"{where}.tools[{index}]"
-        kind = read(wire.read_head, inner, at).type or "function"
-        tools.append(_tool(inner, at, kind, given.name))
-    if tools:
-        tools[0].origin, tools[0].raw = FORMAT, raw
-    return tools
-
-
-def _take_tool_choice(request: ir.Request, given: _RequestIn) -> None:
-    raw = bytes(given.tool_choice)
-    choice = ir.ToolChoice(parallel=given.parallel_tool_calls)
-    if raw == b"null":
-        if choice.parallel is not None:
-            request.tool_choice = choice
-        return
-    request.tool_choice = choice
-    if raw[:1] == b'"':
-        mode = read(_read_mode, raw, "tool_choice")
-        if mode not in ("auto", "none", "required"):
-            raise ir.FormatError(
-                f"`tool_choice`: {mode!r} is none of auto, none, required", "tool_choice"
-            )
-        choice.mode = cast(Literal["auto", "none", "required"], mode)
-        return
-    wanted = read(_read_choice, raw, "tool_choice")
-    if wanted.type in ("function", "custom") and wanted.name:
-        choice.mode, choice.name = "tool", parts.full_name(wanted.name, wanted.namespace)
-        return
-    allowed = wanted.tools or []
-    if wanted.type == "allowed_tools" and all(tool.name for tool in allowed):
-        choice.mode = wanted.mode
-        choice.allowed = [parts.full_name(tool.name or "", tool.namespace) for tool in allowed]
-        return
-    # A built-in tool is demanded: this format understands it, others report it as lost.
-    request.extra["tool_choice"] = given.tool_choice
-
-
 def _take_reasoning(request: ir.Request, given: _ReasoningIn | None) -> None:
     if given is None:
         return
@@ -382,7 +270,7 @@ def _take_reasoning(request: ir.Request, given: _ReasoningIn | None) -> None:
     }
     for name, value in beyond.items():
         if value is not None:
-            request.extra[f"reasoning.{name}"] = Raw(wire.dump(value))
+            request.reasoning.extra[name] = Raw(wire.dump(value))
 
 
 def _take_text(request: ir.Request, given: _TextIn | None) -> None:

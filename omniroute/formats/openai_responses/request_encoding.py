@@ -7,7 +7,7 @@ that a service keeps, and nobody asked for it to be kept.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Raw
@@ -191,11 +191,13 @@ class _Encoder:
                     self._lose("image_data")
                     return None
                 piece = _image(part)
+                self._lose_extra("image", part.extra)
             case ir.File():
                 if spoken:
                     self._lose("file")
                     return None
                 piece = _file(part)
+                self._lose_extra("file", part.extra)
             case ir.Audio():
                 if spoken and part.transcript:
                     self._lose("audio_out")
@@ -211,6 +213,11 @@ class _Encoder:
             else:
                 self._lose("cache_control")
         return piece
+
+    def _lose_extra(self, what: str, extra: Mapping[str, Raw]) -> None:
+        """Members of the client's own format, which this codec never leaves in a part."""
+        for name in extra:
+            self._lose(f"{what}.{name}")
 
     # --- the rest --------------------------------------------------------------------------------
 
@@ -263,11 +270,11 @@ class _Encoder:
             out["effort"] = effort
         if wish.include:
             out["summary"] = "auto"
-        if self._native:
-            for name in ("effort", "summary", "context", "mode"):
-                kept = self._request.extra.get(f"reasoning.{name}")
-                if kept is not None:
-                    out[name] = kept
+        for name, kept in wish.extra.items():
+            if self._native:
+                out[name] = kept
+            else:
+                self._lose(f"reasoning.{name}")
         if out:
             body["reasoning"] = out
 
@@ -316,7 +323,7 @@ class _Encoder:
                 self._lose(name)
             return
         for name, raw in request.extra.items():
-            if "." not in name and name != "include":
+            if name != "include":
                 body[name] = raw
 
 

@@ -214,13 +214,7 @@ class ResponsesStreamEncoder:
         part = filled.part
         if not isinstance(part, ir.Reasoning):
             return
-        if self._thought and (not part.id or self._thought[0].id != part.id):
-            self._close_reasoning()
-        if self._thought_at < 0:
-            self._thought_at = self._new_item()
-            item_id = self._names.item("rs", self._thought_at)
-            item = objects.reasoning_item(item_id, (), (), None, "in_progress")
-            self._added(self._thought_at, item)
+        self._reasoning_item(part)
         filled.place = place = self._thought_at
         item_id = self._names.item("rs", place)
         summary = is_summary(part)
@@ -236,6 +230,16 @@ class ResponsesStreamEncoder:
         )
         filled.tail = b',"sequence_number":'
         self._reasoning_part("added", filled, "")
+
+    def _reasoning_item(self, part: ir.Reasoning) -> None:
+        """Have an item open for the part; parts of one id share theirs."""
+        if self._thought and (not part.id or self._thought[0].id != part.id):
+            self._close_reasoning()
+        if self._thought_at < 0:
+            self._thought_at = self._new_item()
+            item_id = self._names.item("rs", self._thought_at)
+            item = objects.reasoning_item(item_id, (), (), None, "in_progress")
+            self._added(self._thought_at, item)
 
     def _reasoning_part(self, how: str, filled: _Filled, text: str) -> None:
         summary = isinstance(filled.part, ir.Reasoning) and is_summary(filled.part)
@@ -309,7 +313,7 @@ class ResponsesStreamEncoder:
             if part.text:
                 self._open_reasoning(filled)
             else:
-                self._open_silent_reasoning(part)
+                self._reasoning_item(part)
         if part.text:
             item_id = self._names.item("rs", filled.place)
             summary = is_summary(part)
@@ -321,15 +325,6 @@ class ResponsesStreamEncoder:
             )
             self._reasoning_part("done", filled, text)
         self._thought.append(part)
-
-    def _open_silent_reasoning(self, part: ir.Reasoning) -> None:
-        if self._thought and (not part.id or self._thought[0].id != part.id):
-            self._close_reasoning()
-        if self._thought_at < 0:
-            self._thought_at = self._new_item()
-            item_id = self._names.item("rs", self._thought_at)
-            item = objects.reasoning_item(item_id, (), (), None, "in_progress")
-            self._added(self._thought_at, item)
 
     def _end_call(
         self, filled: _Filled, call: ir.ToolCall, whole: ir.Part | None, text: str

@@ -84,6 +84,8 @@ class Tools:
                 self._lose(f"tools.{tool.kind}")
             if tool.cache is not None:
                 self._lose("cache_control")
+            for name in tool.extra:
+                self._lose(f"tools.{name}")
         return tools
 
     def _function(self, tool: ir.Tool) -> Json:

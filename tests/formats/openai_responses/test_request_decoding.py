@@ -107,21 +107,6 @@ def test_a_damaged_seal_is_nobodys() -> None:
     assert part == ir.Reasoning(summary=True)
 
 
-def test_the_functions_of_a_namespace_are_tools_of_their_own() -> None:
-    inner = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in "ab"]
-    namespace = {"type": "namespace", "name": "crm", "description": "d", "tools": inner}
-    request = decode(tools=[namespace])
-    assert [(tool.name, tool.kind) for tool in request.tools] == [
-        ("crm::a", "function"),
-        ("crm::b", "function"),
-    ]
-
-
-def test_built_in_tools_are_kept_for_this_format() -> None:
-    (tool,) = decode(tools=[{"type": "web_search"}]).tools
-    assert (tool.kind, tool.origin) == ("web_search", "openai-responses")
-
-
 def test_unknown_members_are_kept() -> None:
     request = decode(client_metadata={"a": 1}, text={"verbosity": "high"})
     assert told(request.extra) == {"client_metadata": {"a": 1}}
