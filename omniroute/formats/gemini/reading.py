@@ -57,13 +57,13 @@ class _Candidate:
 class AnswerReader:
     """Chunks into events; what a stream and a whole answer have in common."""
 
-    __slots__ = ("_candidates", "_id", "_started", "_told", "_usage", "done", "failed")
+    __slots__ = ("_candidates", "_counts", "_id", "_started", "_told", "done", "failed")
 
     def __init__(self) -> None:
         self._candidates: dict[int, _Candidate] = {}
         self._started = False
         self._id = ""
-        self._usage: Usage | None = None
+        self._counts: wire.UsageMetadata | None = None  # the last ones
         self._told: Usage | None = None
         self.done = False
         self.failed = False
@@ -71,9 +71,11 @@ class AnswerReader:
     def read(self, payload: bytes, events: list[ir.Event]) -> None:
         """One chunk. FormatError for what is none."""
         try:
-            answer = wire.decode_answer(payload)
+            self._answer(wire.decode_answer(payload), payload, events)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ir.FormatError(f"not a chunk of a Gemini answer: {error}") from None
+
+    def _answer(self, answer: wire.Answer, payload: bytes, events: list[ir.Event]) -> None:
         if answer.error != wire.NOTHING:
             events.append(failure_of(payload))
             self.done = self.failed = True
@@ -83,24 +85,30 @@ class AnswerReader:
             self._id = answer.responseId or ""
             events.append(ir.Start(self._id, answer.modelVersion or "", origin=FORMAT))
         if answer.usageMetadata is not None:
-            self._usage = reasons.usage_of(answer.usageMetadata)
+            self._counts = answer.usageMetadata
         candidates = answer.candidates
         if candidates:
             for read in candidates:
                 self._candidate(read, payload, events)
         elif answer.promptFeedback is not None and answer.promptFeedback.blockReason:
             self._block(events)
-        if self.done and self._usage is not None and self._usage != self._told:
-            self._told = self._usage
-            events.append(ir.UsageEvent(self._usage))
+        if self.done:
+            self._tell_usage(events)
 
     def end(self, events: list[ir.Event]) -> None:
         """No more chunks come: close what is open."""
         for candidate in self._candidates.values():
             self._close(candidate, events)
-        if self._usage is not None and self._usage != self._told:
-            self._told = self._usage
-            events.append(ir.UsageEvent(self._usage))
+        self._tell_usage(events)
+
+    def _tell_usage(self, events: list[ir.Event]) -> None:
+        """Counts stand in every chunk; they are told at the end, and again where they change."""
+        if self._counts is None:
+            return
+        usage = reasons.usage_of(self._counts)
+        if usage != self._told:
+            self._told = usage
+            events.append(ir.UsageEvent(usage))
 
     def _block(self, events: list[ir.Event]) -> None:
         candidate = self._candidates.setdefault(0, _Candidate(0))
@@ -200,6 +208,7 @@ class AnswerReader:
             made = kind(media_type=blob.mimeType, data=blob.data)
         else:
             raw = _raw_part(payload, candidate.number, number)
+            bytes(raw).decode()  # what goes on as it is has to be text; decoders skip unread parts
             names = wire.decode_members(raw)
             kinds = [name for name in names if name not in ("thought", "thoughtSignature")]
             if kinds:

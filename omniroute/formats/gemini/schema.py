@@ -321,7 +321,7 @@ class _Reducer:
                     members[name] = self.node(value, refs, depth + 1)
         required = schema.get("required")
         if isinstance(required, list):
-            names = [name for name in dict.fromkeys(required) if isinstance(name, str)]
+            names = _unique(required)
             for name in names:
                 members.setdefault(name, _any_value())
             if names:
@@ -420,7 +420,7 @@ def _both(left: JsonObject, right: JsonObject) -> JsonObject:
         elif name == "properties" and isinstance(old, dict) and isinstance(value, dict):
             made[name] = {**old, **value}
         elif name == "required" and isinstance(old, list) and isinstance(value, list):
-            made[name] = list(dict.fromkeys([*old, *value]))
+            made[name] = _unique([*old, *value])
         elif name == "description" and old != value:
             made[name] = f"{old} {value}"
         elif name in ("minimum", "minLength", "minItems", "exclusiveMinimum"):
@@ -432,6 +432,10 @@ def _both(left: JsonObject, right: JsonObject) -> JsonObject:
         else:
             made[name] = value
     return made
+
+
+def _unique(names: list[Any]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
 def _numeric(value: Any) -> bool:
