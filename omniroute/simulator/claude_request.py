@@ -27,7 +27,7 @@ _KNOWN = frozenset(
         *("temperature", "top_p", "top_k", "tools", "tool_choice", "thinking", "output_config"),
         *("output_format", "service_tier", "cache_control", "container", "context_management"),
         *("mcp_servers", "inference_geo", "speed", "diagnostics", "betas", "compaction", "thread"),
-        *("fallbacks", "billing_policy"),
+        *("fallbacks", "billing_policy", "fallback_credit_token", "user_profile_id"),
     }
 )
 _BLOCKS = {
@@ -117,7 +117,7 @@ def _messages(request: Json) -> list[Json]:
             raise _wrong(f"{where}.role", f"Unexpected role {role!r}")
         if index == 0 and role != "user":
             raise _wrong("messages", 'first message must use the "user" role')
-        if role == "system" and previous != "user":
+        if role == "system" and previous == "assistant":
             raise _wrong(where, "a system message has to follow a user message")
         blocks = _blocks(message, where, role, last=index == len(messages) - 1)
         results = [block for block in blocks if block["type"] == "tool_result"]

@@ -2,10 +2,11 @@
 
 import pytest
 
+from omniroute.simulator.claude import Claude
 from omniroute.simulator.dialect import Dialect, Refusal
 from omniroute.simulator.openai_chat import OpenAIChat
 
-DIALECTS: tuple[Dialect, ...] = (OpenAIChat(),)
+DIALECTS: tuple[Dialect, ...] = (OpenAIChat(), Claude())
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

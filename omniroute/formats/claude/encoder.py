@@ -48,7 +48,8 @@ _encode = msgspec.json.Encoder().encode
 def _event(name: str, body: dict[str, object]) -> bytes:
     data = _encode({"type": name, **body})
     if b"\n" in data or b"\r" in data:
-        data = msgspec.json.format(data, indent=-1)  # raw members may be spread over lines
+        # Raw members may be spread over lines; in JSON a line end is but white space.
+        data = data.replace(b"\n", b" ").replace(b"\r", b" ")
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
 
 
