@@ -380,8 +380,12 @@ class ResponsesStreamEncoder:
         self._close_reasoning()
         self._close_message()
 
+    def _is_filling(self, place: int) -> bool:
+        """Is a part of that item still open? Calls may begin before what precedes them ends."""
+        return any(filled.place == place for filled in self._parts.values())
+
     def _close_message(self) -> None:
-        if self._message >= 0:
+        if self._message >= 0 and not self._is_filling(self._message):
             place, self._message = self._message, -1
             content, self._content = self._content, []
             item_id = self._names.item("msg", place)
@@ -389,7 +393,7 @@ class ResponsesStreamEncoder:
             self._done(place, objects.message(item_id, content, status))
 
     def _close_reasoning(self) -> None:
-        if self._thought_at < 0:
+        if self._thought_at < 0 or self._is_filling(self._thought_at):
             return
         place, self._thought_at = self._thought_at, -1
         pieces, self._thought = self._thought, []

@@ -103,3 +103,18 @@ def test_a_failure_among_the_events_ends_the_stream() -> None:
     found = events(encoder.feed([ir.Failure("broken", code="server_error")]))
     assert [event["type"] for event in found[-2:]] == ["error", "response.failed"]
     assert encoder.finish() == b""
+
+
+def test_a_call_may_begin_before_the_text_ends() -> None:
+    found = encode(
+        ir.PartStart(0, ir.Text("")),
+        ir.TextDelta(0, "a"),
+        ir.PartStart(1, ir.ToolCall("c", "f", "")),
+        ir.TextDelta(0, "b"),
+        ir.PartEnd(0),
+        ir.PartEnd(1),
+        ir.Finish("tool_calls"),
+    )
+    message, call = found[-1]["response"]["output"]
+    assert message["content"][0]["text"] == "ab"
+    assert call["arguments"] == "{}"
