@@ -9,14 +9,16 @@ FormatError for everything that is not such a request, with the member that is w
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, cast, get_args
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from omniroute.formats import ir
 from omniroute.formats.base import PathFacts
-from omniroute.formats.gemini import schema, wire
+from omniroute.formats.gemini import wire
+from omniroute.formats.gemini.expansion import expand
+from omniroute.formats.gemini.generation import configure
 from omniroute.formats.gemini.identity import FORMAT, derived_id, unseal
 
 _TOP: Final[Mapping[str, str]] = {
@@ -26,24 +28,6 @@ _TOP: Final[Mapping[str, str]] = {
     "safety_settings": "safetySettings",
     "cached_content": "cachedContent",
     "service_tier": "serviceTier",
-}
-_CONFIG: Final[Mapping[str, str]] = {
-    "top_p": "topP",
-    "top_k": "topK",
-    "candidate_count": "candidateCount",
-    "max_output_tokens": "maxOutputTokens",
-    "stop_sequences": "stopSequences",
-    "response_mime_type": "responseMimeType",
-    "response_schema": "responseSchema",
-    "response_json_schema": "responseJsonSchema",
-    "_responseJsonSchema": "responseJsonSchema",  # an older name in the reference
-    "presence_penalty": "presencePenalty",
-    "frequency_penalty": "frequencyPenalty",
-    "response_logprobs": "responseLogprobs",
-    "thinking_config": "thinkingConfig",
-    "response_modalities": "responseModalities",
-    "media_resolution": "mediaResolution",
-    "speech_config": "speechConfig",
 }
 _TOOLS: Final[Mapping[str, str]] = {
     "function_declarations": "functionDeclarations",
@@ -62,33 +46,11 @@ _OWN_FILES: Final = ("gs://", "https://generativelanguage.googleapis.com/")
 _BESIDE: Final = frozenset({"thought", "thoughtSignature", "thought_signature"})
 
 
-class _Config(msgspec.Struct, gc=False):
-    """generationConfig as far as the IR has it."""
-
-    temperature: float | None = None
-    topP: float | None = None
-    topK: float | None = None
-    candidateCount: int | None = None
-    maxOutputTokens: int | None = None
-    stopSequences: list[str] | None = None
-    responseMimeType: str | None = None
-    responseSchema: Raw = wire.NOTHING
-    responseJsonSchema: Raw = wire.NOTHING
-    seed: int | None = None
-    presencePenalty: float | None = None
-    frequencyPenalty: float | None = None
-    responseLogprobs: bool | None = None
-    logprobs: int | None = None
-    thinkingConfig: wire.ThinkingConfig | None = None
-
-
 class _ToolConfig(msgspec.Struct, gc=False):
     functionCallingConfig: wire.FunctionCallingConfig | None = None
     function_calling_config: wire.FunctionCallingConfig | None = None
 
 
-# Lenient: proto3 JSON writes numbers as strings and whole numbers as floats, and so do SDKs.
-_decode_config = msgspec.json.Decoder(_Config, strict=False).decode
 _decode_tool_config = msgspec.json.Decoder(_ToolConfig | None).decode
 _decode_contents = msgspec.json.Decoder(list[wire.Content]).decode
 _decode_system = msgspec.json.Decoder(wire.Content | None).decode
@@ -96,7 +58,6 @@ _decode_tools = msgspec.json.Decoder(list[dict[str, Raw]] | None).decode
 _decode_declarations = msgspec.json.Decoder(list[Raw] | None).decode
 _decode_declaration = msgspec.json.Decoder(wire.FunctionDeclaration).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
-_NAMED_BY_IR: Final = frozenset(_Config.__struct_fields__)
 
 
 def decode_request(body: bytes, path: PathFacts) -> ir.Request:
@@ -118,7 +79,7 @@ def decode_request(body: bytes, path: PathFacts) -> ir.Request:
 def decode_count(body: bytes, path: PathFacts) -> ir.Request:
     """A countTokens request: contents alone, or a whole request in `generateContentRequest`."""
     try:
-        members = _named(wire.decode_members(body), _COUNT, "the request")
+        members = wire.in_camel_case(wire.decode_members(body), _COUNT, "the request")
         whole = members.get("generateContentRequest")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ir.FormatError(f"The request body is not a countTokens request: {error}.") from None
@@ -128,21 +89,8 @@ def decode_count(body: bytes, path: PathFacts) -> ir.Request:
 _COUNT: Final[Mapping[str, str]] = {"generate_content_request": "generateContentRequest"}
 
 
-def _named(members: dict[str, Raw], names: Mapping[str, str], where: str) -> dict[str, Raw]:
-    """The members in the vendor's camelCase."""
-    if not any(name in names for name in members):
-        return members
-    made: dict[str, Raw] = {}
-    for name, value in members.items():
-        camel = names.get(name, name)
-        if camel in made:
-            raise ir.FormatError(f"`{camel}` stands in {where} in two spellings.", camel)
-        made[camel] = value
-    return made
-
-
 def _decoded(members: dict[str, Raw], path: PathFacts) -> ir.Request:
-    members = _named(members, _TOP, "the request")
+    members = wire.in_camel_case(members, _TOP, "the request")
     members.pop("model", None)  # the path says it
     request = ir.Request(origin=FORMAT, stream=path.stream)
     system = members.pop("systemInstruction", None)
@@ -159,7 +107,7 @@ def _decoded(members: dict[str, Raw], path: PathFacts) -> ir.Request:
         request.tools = _tools(tools)
     config = members.pop("generationConfig", None)
     if config is not None and config != wire.NOTHING:
-        left = _configure(request, config)
+        left = configure(request, config)
         if left:
             members["generationConfig"] = Raw(msgspec.json.encode(left))
     wanted = members.get("toolConfig")
@@ -376,7 +324,7 @@ def _kind_of(raw: Raw) -> str:
 def _tools(raw: Raw) -> list[ir.Tool]:
     made: list[ir.Tool] = []
     for entry in _decode_tools(raw) or []:
-        for name, value in _named(entry, _TOOLS, "`tools`").items():
+        for name, value in wire.in_camel_case(entry, _TOOLS, "`tools`").items():
             if name != "functionDeclarations":
                 whole = Raw(msgspec.json.encode({name: value}))
                 made.append(ir.Tool(name, origin=FORMAT, raw=whole, kind=name))
@@ -394,7 +342,7 @@ def _function(raw: Raw) -> ir.Tool:
     if full != wire.NOTHING:
         tool.schema = full
     elif read.parameters != wire.NOTHING:
-        tool.schema = Raw(msgspec.json.encode(schema.expand(msgspec.json.decode(read.parameters))))
+        tool.schema = Raw(msgspec.json.encode(expand(msgspec.json.decode(read.parameters))))
     if set(wire.decode_members(raw)) - {"name", "description", "parameters"}:
         tool.origin, tool.raw = FORMAT, raw  # a full JSON Schema, a response schema, a behaviour
     return tool
@@ -417,65 +365,3 @@ def _tool_choice(raw: Raw) -> tuple[ir.ToolChoice | None, bool]:
         return ir.ToolChoice("required", allowed=names), not others
     # VALIDATED with names is how a narrowed free choice is written.
     return ir.ToolChoice("auto", allowed=names), not others and (mode == "AUTO" or bool(names))
-
-
-def _configure(request: ir.Request, raw: Raw) -> dict[str, Raw]:
-    """Take what the IR has of generationConfig; return what is left of it."""
-    given = _named(wire.decode_members(raw), _CONFIG, "`generationConfig`")
-    config = _decode_config(msgspec.json.encode(given))
-    request.sampling = ir.Sampling(
-        max_tokens=config.maxOutputTokens,
-        temperature=config.temperature,
-        top_p=config.topP,
-        top_k=None if config.topK is None else _whole(config.topK),
-        n=config.candidateCount,
-        seed=config.seed,
-        presence_penalty=config.presencePenalty,
-        frequency_penalty=config.frequencyPenalty,
-        stop=config.stopSequences or [],
-        logprobs=config.responseLogprobs,
-        top_logprobs=config.logprobs,
-    )
-    left = {
-        name: value
-        for name, value in given.items()
-        if name not in _NAMED_BY_IR and value != wire.NOTHING
-    }
-    if config.thinkingConfig is not None:
-        request.reasoning = _thinking(config.thinkingConfig)
-    request.response_format = _response_format(config)
-    if config.responseJsonSchema != wire.NOTHING:
-        left["responseJsonSchema"] = config.responseJsonSchema  # Gemini gets it as it was
-    mime = config.responseMimeType
-    if mime is not None and mime not in ("text/plain", "application/json"):
-        left["responseMimeType"] = given["responseMimeType"]  # text/x.enum
-    return left
-
-
-def _whole(number: float) -> int:
-    if number != number or abs(number) > 1 << 31:
-        raise ir.FormatError("`generationConfig.topK` is out of range.", "generationConfig.topK")
-    return int(number)
-
-
-def _thinking(config: wire.ThinkingConfig) -> ir.ReasoningWish:
-    level = (config.thinkingLevel or config.thinking_level or "").lower()
-    budget = config.thinkingBudget if config.thinkingBudget is not None else config.thinking_budget
-    shown = config.includeThoughts
-    if shown is None:
-        shown = config.include_thoughts
-    effort = cast(ir.Effort, level) if level in get_args(ir.Effort) else None
-    return ir.ReasoningWish(effort, None if effort else budget, shown)
-
-
-def _response_format(config: _Config) -> ir.ResponseFormat | None:
-    mime = config.responseMimeType
-    wanted: Any = config.responseJsonSchema
-    if wanted == wire.NOTHING and config.responseSchema != wire.NOTHING:
-        read = msgspec.json.decode(config.responseSchema)
-        wanted = Raw(msgspec.json.encode(schema.expand(read)))
-    if wanted != wire.NOTHING:
-        return ir.ResponseFormat("json_schema", "answer", schema=wanted, strict=True)
-    if mime == "application/json":
-        return ir.ResponseFormat("json_object")
-    return ir.ResponseFormat("text") if mime == "text/plain" else None

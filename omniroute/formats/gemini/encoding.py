@@ -6,8 +6,7 @@ thinking, thought signatures and structured output. Rules of the service that sh
 - roles are user and model; a turn's function responses stand together, as many as were called;
 - system text is `systemInstruction`, and so are instructions in front of the conversation; those
   inside it become user text, so that their place is kept;
-- function calls of Gemini 3 carry a signature: their own, or the documented word for none;
-- JSON output and functions together need Gemini 3; for older models the wish is said in words.
+- function calls of Gemini 3 carry a signature: their own, or the documented word for none.
 
 What cannot be said is named in `losses`. CannotCarry where the request would mean something else.
 """
@@ -22,18 +21,14 @@ from msgspec import Raw
 from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import TargetModel
 from omniroute.formats.gemini import reasons, schema
+from omniroute.formats.gemini.generation import ConfigWriter, decoded_schema
 from omniroute.formats.gemini.identity import FORMAT, NO_SIGNATURE, is_derived, is_sealed
 from omniroute.formats.gemini.names import ToolNames
 from omniroute.formats.gemini.wire import OutContent, OutPart
-from omniroute.formats.thinking import BUDGET_TOKENS
 
-MAX_STOPS: Final = 5
-MAX_CANDIDATES: Final = 8
 MAX_TOOLS: Final = 512
-MAX_TOP_LOGPROBS: Final = 20
 _TIERS: Final = {"flex": "flex", "priority": "priority", "default": "standard"}
 _FIRST_WITH_MEDIA_IN_RESULTS: Final = 3.0
-_FIRST_WITH_JSON_AND_TOOLS: Final = 3.0
 
 
 def encode_request(request: ir.Request, target: TargetModel) -> ir.Encoded:
@@ -80,10 +75,12 @@ class _Encoder:
         if not contents:
             raise ir.CannotCarry("messages", "there is nothing in the conversation to send")
         tools = self._tools()
-        config = self._config(extra, has_functions=any("functionDeclarations" in t for t in tools))
-        instruction = config.pop("_instruction", None)
-        if instruction is not None:
-            system = [*system, OutPart(text=instruction)]
+        writer = ConfigWriter(request, self._target, self._lose)
+        config = writer.written(
+            extra, has_functions=any("functionDeclarations" in one for one in tools)
+        )
+        if writer.instruction:
+            system = [*system, OutPart(text=writer.instruction)]
         body: dict[str, Any] = {"contents": contents}
         if system:
             body["systemInstruction"] = {"parts": system}
@@ -298,7 +295,7 @@ class _Encoder:
             return made
         if tool.strict:
             self._lose("tools.strict")
-        reduced = schema.parameters(_decoded(tool.schema, "tools"))
+        reduced = schema.parameters(decoded_schema(tool.schema, "tools"))
         if reduced is not None:
             made["parameters"] = reduced
         return made
@@ -329,122 +326,6 @@ class _Encoder:
 
     # --- generationConfig -----------------------------------------------------------------------
 
-    def _config(self, extra: dict[str, Raw], *, has_functions: bool) -> dict[str, Any]:
-        sampling = self._request.sampling
-        config: dict[str, Any] = {}
-        self._clamped(config, "temperature", sampling.temperature, 0.0, 2.0, "temperature")
-        self._clamped(config, "topP", sampling.top_p, 0.0, 1.0, "top_p")
-        self._clamped(config, "presencePenalty", sampling.presence_penalty, -2.0, 2.0, "penalties")
-        self._clamped(
-            config, "frequencyPenalty", sampling.frequency_penalty, -2.0, 2.0, "penalties"
-        )
-        self._clamped(config, "candidateCount", sampling.n, 1, MAX_CANDIDATES, "n")
-        if sampling.top_k is not None:
-            config["topK"] = sampling.top_k
-        if sampling.max_tokens is not None:
-            most = self._target.max_output_tokens
-            config["maxOutputTokens"] = (
-                sampling.max_tokens if most is None else min(sampling.max_tokens, most)
-            )
-        if sampling.seed is not None:
-            # An int32 here; the same seed still is the same number.
-            fits = -(1 << 31) <= sampling.seed < 1 << 31
-            config["seed"] = sampling.seed if fits else sampling.seed & 0x7FFFFFFF
-        if sampling.stop:
-            config["stopSequences"] = sampling.stop[:MAX_STOPS]
-            if len(sampling.stop) > MAX_STOPS:
-                self._lose("stop")
-        if sampling.logprobs is not None:
-            config["responseLogprobs"] = sampling.logprobs
-        if sampling.top_logprobs is not None and (sampling.logprobs or self._own):
-            config["logprobs"] = min(sampling.top_logprobs, MAX_TOP_LOGPROBS)
-        thinking = self._thinking()
-        if thinking:
-            config["thinkingConfig"] = thinking
-        left = extra.pop("generationConfig", None)
-        kept = {} if left is None else msgspec.json.decode(left, type=dict[str, Raw])
-        self._format(config, full_schema="responseJsonSchema" in kept, has_functions=has_functions)
-        config.update(kept)
-        return config
-
-    def _clamped(
-        self,
-        config: dict[str, Any],
-        name: str,
-        value: float | None,
-        low: float,
-        high: float,
-        feature: str,
-    ) -> None:
-        if value is None:
-            return
-        config[name] = value
-        if not low <= value <= high and not self._own:
-            config[name] = low if value < low else high
-            self._lose(feature)
-
-    def _thinking(self) -> dict[str, Any] | None:
-        wish = self._request.reasoning
-        if wish is None:
-            return None
-        made: dict[str, Any] = {}
-        if self._own:
-            if wish.effort is not None:
-                made["thinkingLevel"] = wish.effort.upper()
-            elif wish.budget_tokens is not None:
-                made["thinkingBudget"] = wish.budget_tokens
-            if wish.include is not None:
-                made["includeThoughts"] = wish.include
-            return made
-        if wish.effort is None and wish.budget_tokens is None and not wish.include:
-            return None
-        model = reasons.thinking(self._target.model)
-        off = wish.effort == "none" or (wish.effort is None and wish.budget_tokens == 0)
-        if model is None:
-            if not off:
-                self._lose("reasoning_effort")
-            return None
-        if off and not model.can_be_off:
-            self._lose("reasoning_effort")
-        if wish.effort is not None and model.levels:
-            made["thinkingLevel"] = reasons.level(wish.effort, model)
-        elif wish.effort is not None or wish.budget_tokens is not None:
-            budget = wish.budget_tokens
-            if wish.effort is not None:
-                budget = BUDGET_TOKENS[wish.effort]
-            if model.levels and off:
-                made["thinkingLevel"] = reasons.level("none", model)
-            else:
-                made["thinkingBudget"] = model.budget(budget or 0)
-        if not off:
-            made["includeThoughts"] = wish.include is not False
-        return made
-
-    def _format(self, config: dict[str, Any], *, full_schema: bool, has_functions: bool) -> None:
-        wanted = self._request.response_format
-        if wanted is None:
-            return
-        if wanted.kind == "text":
-            if self._own:
-                config["responseMimeType"] = "text/plain"
-            return
-        if (
-            has_functions
-            and not self._own
-            and self._version is not None
-            and self._version < _FIRST_WITH_JSON_AND_TOOLS
-        ):
-            self._lose("response_format")
-            config["_instruction"] = _in_words(wanted)
-            return
-        config["responseMimeType"] = "application/json"
-        if wanted.kind == "json_schema" and not full_schema:
-            document = _decoded(wanted.schema, "response_format")
-            reduced = schema.reduce(document, ordered=True)
-            if wanted.description and "description" not in reduced and "anyOf" not in reduced:
-                reduced["description"] = wanted.description
-            config["responseSchema"] = reduced
-
 
 _FREE_FORM: Final = {
     "type": "OBJECT",
@@ -462,20 +343,6 @@ def object_or_input(text: str) -> Raw:
     except (msgspec.MsgspecError, UnicodeEncodeError):
         return Raw(msgspec.json.encode({"input": text}))
     return Raw(text.encode())
-
-
-def _decoded(raw: Raw, feature: str) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ir.CannotCarry(feature, f"a schema is not JSON: {error}") from None
-
-
-def _in_words(wanted: ir.ResponseFormat) -> str:
-    told = "Answer with one JSON object and nothing else, without a code fence."
-    if wanted.kind == "json_object" or wanted.schema == ir.NULL:
-        return told
-    return f"{told} It matches this JSON Schema: {bytes(wanted.schema).decode()}"
 
 
 def _response(text: str, *, is_error: bool) -> Raw:

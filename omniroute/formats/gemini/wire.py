@@ -9,10 +9,13 @@ Members whose inside is nobody's business here stay `Raw`; what has no member he
 decoder, so whoever must keep the unknown decodes into a mapping of Raw first.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw, Struct, field
+
+from omniroute.formats.ir import FormatError
 
 NOTHING: Final = Raw(b"null")
 
@@ -259,3 +262,16 @@ decode_part = msgspec.json.Decoder(Part).decode
 decode_answer = msgspec.json.Decoder(Answer).decode
 decode_raw_answer = msgspec.json.Decoder(RawAnswer).decode
 decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def in_camel_case(members: dict[str, Raw], names: Mapping[str, str], where: str) -> dict[str, Raw]:
+    """The members in the vendor's spelling. FormatError where one stands in both."""
+    if not any(name in names for name in members):
+        return members
+    made: dict[str, Raw] = {}
+    for name, value in members.items():
+        camel = names.get(name, name)
+        if camel in made:
+            raise FormatError(f"`{camel}` stands in {where} in two spellings.", camel)
+        made[camel] = value
+    return made

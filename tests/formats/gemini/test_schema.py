@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.formats.gemini.schema import MAX_NODES, expand, parameters, reduce
+from omniroute.formats.gemini.expansion import expand
+from omniroute.formats.gemini.schema import MAX_NODES, parameters, reduce
 
 SUBSET = {
     "type",
