@@ -12,7 +12,8 @@ from hashlib import sha256
 from itertools import chain
 from typing import Any
 
-from omniroute.simulator.claude_request import SIGNATURE, read_claude_request
+from omniroute.simulator.claude_request import read_claude_request
+from omniroute.simulator.claude_turns import SIGNATURE
 from omniroute.simulator.dialect import Refusal
 from omniroute.simulator.play import (
     Arguments,

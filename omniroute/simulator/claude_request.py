@@ -5,11 +5,11 @@ the refusals follows the service's. Its schema is strict: a member it does not k
 """
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from omniroute.simulator.calling import Tool
+from omniroute.simulator.claude_turns import NAME, check_block, checked_turns, wrong
 from omniroute.simulator.dialect import Refusal
 from omniroute.simulator.play import Ask
 
@@ -18,9 +18,6 @@ __all__ = ["input_tokens", "read_claude_request"]
 _CHARS_PER_TOKEN = 4
 _MIN_BUDGET_TOKENS = 1024
 _MAX_CACHE_MARKS = 4
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_ID = re.compile(r"[a-zA-Z0-9_-]+")
-_IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _KNOWN = frozenset(
     {
         *("model", "messages", "max_tokens", "system", "metadata", "stop_sequences", "stream"),
@@ -30,22 +27,6 @@ _KNOWN = frozenset(
         *("fallbacks", "billing_policy", "fallback_credit_token", "user_profile_id"),
     }
 )
-_BLOCKS = {
-    "user": frozenset(
-        {"text", "image", "document", "tool_result", "search_result", "container_upload"}
-    ),
-    "assistant": frozenset(
-        {
-            *("text", "thinking", "redacted_thinking", "tool_use", "server_tool_use"),
-            *("web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result"),
-            *("bash_code_execution_tool_result", "text_editor_code_execution_tool_result"),
-            *("tool_search_tool_result", "container_upload"),
-        }
-    ),
-    "system": frozenset({"text"}),
-}
-# What this simulator itself signs, see claude.py; a foreign signature is refused.
-SIGNATURE = "c2ltdWxhdGVk"
 
 Json = dict[str, Any]
 
@@ -60,17 +41,17 @@ def read_claude_request(body: bytes, *, counting: bool = False) -> Ask:
         raise Refusal(400, "The request body has to be a JSON object")
     for name in request:
         if name not in _KNOWN:
-            raise _wrong(name, "Extra inputs are not permitted")
+            raise wrong(name, "Extra inputs are not permitted")
     model = request.get("model")
     if not isinstance(model, str) or not model:
-        raise _wrong("model", "Field required")
+        raise wrong("model", "Field required")
     max_tokens = request.get("max_tokens")
     if not counting:
         if max_tokens is None:
-            raise _wrong("max_tokens", "Field required")
+            raise wrong("max_tokens", "Field required")
         if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0:
-            raise _wrong("max_tokens", "Input should be greater than or equal to 0")
-    messages = _messages(request)
+            raise wrong("max_tokens", "Input should be greater than or equal to 0")
+    messages = checked_turns(request)
     tools = _tools(request)
     _check_system(request)
     _check_cache_marks(request)
@@ -99,207 +80,33 @@ def input_tokens(request: Json) -> int:
     return len(text) // _CHARS_PER_TOKEN + 1
 
 
-def _messages(request: Json) -> list[Json]:
-    messages = request.get("messages")
-    if not isinstance(messages, list):
-        raise _wrong("messages", "Field required" if messages is None else "a list is expected")
-    if not messages:
-        raise _wrong("messages", "at least one message is required")
-    open_calls: set[str] = set()
-    seen: set[str] = set()
-    previous = ""
-    for index, message in enumerate(messages):
-        where = f"messages.{index}"
-        if not isinstance(message, dict):
-            raise _wrong(where, "Input should be an object")
-        role = message.get("role")
-        if role not in _BLOCKS:
-            raise _wrong(f"{where}.role", f"Unexpected role {role!r}")
-        if index == 0 and role != "user":
-            raise _wrong("messages", 'first message must use the "user" role')
-        if role == "system" and previous == "assistant":
-            raise _wrong(where, "a system message has to follow a user message")
-        blocks = _blocks(message, where, role, last=index == len(messages) - 1)
-        results = [block for block in blocks if block["type"] == "tool_result"]
-        if previous != role or role != "user":
-            _check_results(results, open_calls, where)
-            open_calls = set()
-        elif results:
-            raise _unexpected(results[0]["tool_use_id"], where)
-        for block in blocks:
-            if block["type"] == "tool_use":
-                if block["id"] in seen:
-                    raise _wrong(where, "`tool_use` ids must be unique")
-                seen.add(block["id"])
-                open_calls.add(block["id"])
-        previous = role
-    if open_calls and messages[-1]["role"] == "assistant":
-        raise _unanswered(open_calls, f"messages.{len(messages) - 1}")
-    return messages
-
-
-def _check_results(results: list[Json], open_calls: set[str], where: str) -> None:
-    answered = set()
-    for result in results:
-        if result["tool_use_id"] not in open_calls:
-            raise _unexpected(result["tool_use_id"], where)
-        if result["tool_use_id"] in answered:
-            raise _wrong(where, "each tool_use must have a single result")
-        answered.add(result["tool_use_id"])
-    if open_calls - answered:
-        raise _unanswered(open_calls - answered, where)
-
-
-def _unexpected(name: str, where: str) -> Refusal:
-    return _wrong(
-        where,
-        f"unexpected `tool_use_id` found in `tool_result` blocks: {name}. Each `tool_result` block "
-        "must have a corresponding `tool_use` block in the previous message.",
-    )
-
-
-def _unanswered(calls: set[str], where: str) -> Refusal:
-    return _wrong(
-        where,
-        "`tool_use` ids were found without `tool_result` blocks immediately after: "
-        f"{', '.join(sorted(calls))}. Each `tool_use` block must have a corresponding "
-        "`tool_result` block in the next message.",
-    )
-
-
-def _blocks(message: Json, where: str, role: str, *, last: bool) -> list[Json]:
-    content = message.get("content")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}] if content or not last else []
-    if not isinstance(content, list):
-        raise _wrong(f"{where}.content", "Input should be a valid list")
-    if not content and not (last and role == "assistant"):
-        raise _wrong(
-            where,
-            "all messages must have non-empty content except for the optional final assistant "
-            "message",
-        )
-    beyond_results = False
-    for index, block in enumerate(content):
-        place = f"{where}.content.{index}"
-        if not isinstance(block, dict) or block.get("type") not in _BLOCKS[role]:
-            kind = block.get("type") if isinstance(block, dict) else block
-            raise _wrong(place, f"Input tag {kind!r} is not expected for the role {role!r}")
-        _check_block(block, place)
-        if block["type"] == "tool_result":
-            if beyond_results:
-                raise _wrong(place, "`tool_result` blocks have to come first")
-        else:
-            beyond_results = True
-    if last and role == "assistant" and content and content[-1]["type"] == "text":
-        text = content[-1]["text"]
-        if text != text.rstrip():
-            raise _wrong("messages", "final assistant content cannot end with trailing whitespace")
-    return content
-
-
-def _check_block(block: Json, place: str) -> None:
-    match block["type"]:
-        case "text":
-            text = block.get("text")
-            if not isinstance(text, str):
-                raise _wrong(f"{place}.text", "Field required")
-            if not text.strip():
-                raise _wrong(place, "text content blocks must contain non-whitespace text")
-        case "thinking":
-            if block.get("signature") != SIGNATURE:
-                raise _wrong(place, "Invalid `signature` in `thinking` block")
-        case "redacted_thinking":
-            if block.get("data") != SIGNATURE:
-                raise _wrong(place, "Invalid `data` in `redacted_thinking` block")
-        case "tool_use":
-            if not isinstance(block.get("id"), str) or not _ID.fullmatch(block["id"]):
-                raise _wrong(f"{place}.id", f"String should match pattern '^{_ID.pattern}$'")
-            if not isinstance(block.get("name"), str) or not _NAME.fullmatch(block["name"]):
-                raise _wrong(f"{place}.name", f"String should match pattern '^{_NAME.pattern}$'")
-            if not isinstance(block.get("input"), dict):
-                raise _wrong(f"{place}.input", "Input should be an object")
-        case "tool_result":
-            _check_result(block, place)
-        case "image":
-            _check_image(block, place)
-        case "document":
-            _check_document(block, place)
-        case _:
-            pass
-
-
-def _check_result(block: Json, place: str) -> None:
-    if not isinstance(block.get("tool_use_id"), str):
-        raise _wrong(f"{place}.tool_use_id", "Field required")
-    content = block.get("content")
-    if content is None or isinstance(content, str):
-        return
-    if not isinstance(content, list):
-        raise _wrong(f"{place}.content", "Input should be a valid list")
-    allowed = ("text", "image", "document", "search_result", "tool_reference")
-    for index, inner in enumerate(content):
-        inner_place = f"{place}.content.{index}"
-        if not isinstance(inner, dict) or inner.get("type") not in allowed:
-            raise _wrong(inner_place, f"its type has to be one of {', '.join(allowed)}")
-        _check_block(inner, inner_place)
-
-
-def _check_image(block: Json, place: str) -> None:
-    source = _source(block, place)
-    kind = source.get("type")
-    if kind == "base64":
-        if source.get("media_type") not in _IMAGES or not source.get("data"):
-            raise _wrong(f"{place}.source", f"an image of {', '.join(_IMAGES)} is expected")
-    elif kind not in ("url", "file"):
-        raise _wrong(f"{place}.source", f"Input tag {kind!r} is not expected")
-
-
-def _check_document(block: Json, place: str) -> None:
-    source = _source(block, place)
-    kind = source.get("type")
-    if kind == "base64" and source.get("media_type") != "application/pdf":
-        raise _wrong(f"{place}.source.media_type", "Input should be 'application/pdf'")
-    if kind == "text" and source.get("media_type") != "text/plain":
-        raise _wrong(f"{place}.source.media_type", "Input should be 'text/plain'")
-    if kind not in ("base64", "text", "url", "file", "content"):
-        raise _wrong(f"{place}.source", f"Input tag {kind!r} is not expected")
-
-
-def _source(block: Json, place: str) -> Json:
-    source = block.get("source")
-    if not isinstance(source, dict):
-        raise _wrong(f"{place}.source", "Field required")
-    return source
-
-
 def _tools(request: Json) -> tuple[Tool, ...]:
     given = request.get("tools")
     if given is None:
         return ()
     if not isinstance(given, list):
-        raise _wrong("tools", "Input should be a valid list")
+        raise wrong("tools", "Input should be a valid list")
     tools: list[Tool] = []
     names: set[str] = set()
     for index, tool in enumerate(given):
         where = f"tools.{index}"
         if not isinstance(tool, dict):
-            raise _wrong(where, "Input should be an object")
+            raise wrong(where, "Input should be an object")
         if tool.get("type") not in (None, "custom"):
             continue  # the service's own tools; the simulator does not run them
         name = tool.get("name")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise _wrong(f"{where}.name", f"String should match pattern '^{_NAME.pattern}$'")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise wrong(f"{where}.name", f"String should match pattern '^{NAME.pattern}$'")
         if name in names:
-            raise _wrong("tools", "Tool names must be unique.")
+            raise wrong("tools", "Tool names must be unique.")
         names.add(name)
         schema = tool.get("input_schema")
         if not isinstance(schema, dict):
-            raise _wrong(f"{where}.input_schema", "Field required")
+            raise wrong(f"{where}.input_schema", "Field required")
         if schema.get("type") != "object":
-            raise _wrong(f"{where}.input_schema.type", "Input should be 'object'")
+            raise wrong(f"{where}.input_schema.type", "Input should be 'object'")
         if schema.keys() & {"oneOf", "allOf", "anyOf"}:
-            raise _wrong(
+            raise wrong(
                 f"{where}.input_schema",
                 "input_schema does not support oneOf, allOf, or anyOf at the top level",
             )
@@ -314,22 +121,22 @@ def _tool_choice(
     if choice is None:
         return None, True
     if not isinstance(choice, dict):
-        raise _wrong("tool_choice", "Input should be an object")
+        raise wrong("tool_choice", "Input should be an object")
     if not request.get("tools"):
-        raise _wrong("tool_choice", "tool_choice may only be specified while providing tools.")
+        raise wrong("tool_choice", "tool_choice may only be specified while providing tools.")
     parallel = not _boolean(choice, "disable_parallel_tool_use")
     kind = choice.get("type")
     if kind in ("any", "tool") and thinks:
-        raise _wrong("tool_choice", "Thinking may not be enabled when tool_choice forces tool use.")
+        raise wrong("tool_choice", "Thinking may not be enabled when tool_choice forces tool use.")
     if kind == "none":
         return "", parallel
     if kind == "tool":
         name = choice.get("name")
         if name not in {tool.name for tool in tools}:
-            raise _wrong("tool_choice", f"Tool {name!r} not found in provided tools")
+            raise wrong("tool_choice", f"Tool {name!r} not found in provided tools")
         return str(name), parallel
     if kind not in ("auto", "any"):
-        raise _wrong("tool_choice", f"Input tag {kind!r} is not expected")
+        raise wrong("tool_choice", f"Input tag {kind!r} is not expected")
     return None, parallel
 
 
@@ -338,12 +145,12 @@ def _check_system(request: Json) -> None:
     if system is None or isinstance(system, str):
         return
     if not isinstance(system, list):
-        raise _wrong("system", "Input should be a valid list")
+        raise wrong("system", "Input should be a valid list")
     for index, block in enumerate(system):
         place = f"system.{index}"
         if not isinstance(block, dict) or block.get("type") != "text":
-            raise _wrong(place, "Input should be a text block")
-        _check_block(block, place)
+            raise wrong(place, "Input should be a text block")
+        check_block(block, place)
 
 
 def _check_cache_marks(request: Json) -> None:
@@ -371,17 +178,17 @@ def _check_sampling(request: Json) -> None:
         if value is None:
             continue
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-            raise _wrong(name, "range: 0..1")
+            raise wrong(name, "range: 0..1")
     top_k = request.get("top_k")
     if top_k is not None and (not isinstance(top_k, int) or top_k < 0):
-        raise _wrong("top_k", "Input should be greater than or equal to 0")
+        raise wrong("top_k", "Input should be greater than or equal to 0")
     stops = request.get("stop_sequences")
     if stops is None:
         return
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
-        raise _wrong("stop_sequences", "Input should be a valid list of strings")
+        raise wrong("stop_sequences", "Input should be a valid list of strings")
     if any(not stop.strip() for stop in stops):
-        raise _wrong("stop_sequences", "each stop sequence must contain non-whitespace")
+        raise wrong("stop_sequences", "each stop sequence must contain non-whitespace")
 
 
 def _check_thinking(request: Json, max_tokens: int) -> bool:
@@ -390,17 +197,17 @@ def _check_thinking(request: Json, max_tokens: int) -> bool:
     if thinking is None:
         return False
     if not isinstance(thinking, dict):
-        raise _wrong("thinking", "Input should be an object")
+        raise wrong("thinking", "Input should be an object")
     kind = thinking.get("type")
     if kind in ("disabled", "adaptive", "between_tools"):
         if "budget_tokens" in thinking:
-            raise _wrong(f"thinking.{kind}.budget_tokens", "Extra inputs are not permitted")
+            raise wrong(f"thinking.{kind}.budget_tokens", "Extra inputs are not permitted")
         return False
     if kind != "enabled":
-        raise _wrong("thinking", f"Input tag {kind!r} is not expected")
+        raise wrong("thinking", f"Input tag {kind!r} is not expected")
     budget = thinking.get("budget_tokens")
     if not isinstance(budget, int) or budget < _MIN_BUDGET_TOKENS:
-        raise _wrong(
+        raise wrong(
             "thinking.enabled.budget_tokens",
             f"Input should be greater than or equal to {_MIN_BUDGET_TOKENS}",
         )
@@ -423,7 +230,7 @@ def _check_thought_first(messages: list[Json]) -> None:
         return
     first = turn["content"][0]["type"]
     if first not in ("thinking", "redacted_thinking"):
-        raise _wrong(
+        raise wrong(
             "messages",
             f"Expected `thinking` or `redacted_thinking`, but found `{first}`. When `thinking` is "
             "enabled, a final `assistant` message must start with a thinking block.",
@@ -440,17 +247,17 @@ def _json_schema(request: Json) -> Mapping[str, Any] | None:
     if config is None:
         return None
     if not isinstance(config, dict):
-        raise _wrong("output_config", "Input should be an object")
+        raise wrong("output_config", "Input should be an object")
     if config.get("effort") not in (None, "low", "medium", "high", "xhigh", "max"):
-        raise _wrong("output_config.effort", "Input should be low, medium, high, xhigh or max")
+        raise wrong("output_config.effort", "Input should be low, medium, high, xhigh or max")
     wanted = config.get("format")
     if wanted is None:
         return None
     if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        raise _wrong("output_config.format", "Input tag 'json_schema' is expected")
+        raise wrong("output_config.format", "Input tag 'json_schema' is expected")
     schema = wanted.get("schema")
     if not isinstance(schema, dict):
-        raise _wrong("output_config.format.schema", "Field required")
+        raise wrong("output_config.format.schema", "Field required")
     _check_closed(schema)
     return schema
 
@@ -462,7 +269,7 @@ def _check_closed(schema: Any) -> None:
     if not isinstance(schema, dict):
         return
     if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
-        raise _wrong(
+        raise wrong(
             "output_config.format.schema",
             "For 'object' type, 'additionalProperties' must be explicitly set to false",
         )
@@ -501,9 +308,5 @@ def _text(content: Any) -> str:
 def _boolean(holder: Json, name: str) -> bool:
     value = holder.get(name) or False
     if not isinstance(value, bool):
-        raise _wrong(name, "Input should be a valid boolean")
+        raise wrong(name, "Input should be a valid boolean")
     return value
-
-
-def _wrong(param: str, why: str) -> Refusal:
-    return Refusal(400, f"{param}: {why}", param)

@@ -9,7 +9,8 @@ import pytest
 from anthropic.types import Message
 
 from omniroute.simulator.claude import Claude
-from omniroute.simulator.claude_request import SIGNATURE, read_claude_request
+from omniroute.simulator.claude_request import read_claude_request
+from omniroute.simulator.claude_turns import SIGNATURE
 from omniroute.simulator.dialect import Refusal
 from omniroute.simulator.play import Ask, play
 from omniroute.simulator.scenario import LISTED, scenario_named

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from omniroute.simulator.claude_request import SIGNATURE, read_claude_request
+from omniroute.simulator.claude_request import read_claude_request
+from omniroute.simulator.claude_turns import SIGNATURE
 from omniroute.simulator.dialect import Refusal
 from omniroute.simulator.play import Ask
 
