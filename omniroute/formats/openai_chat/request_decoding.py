@@ -306,6 +306,7 @@ class _Conversation:
         self._raw_messages: list[_RawMessage] | None = None
         self._results: ir.Message | None = None  # that collects a run of tool messages
         self._legacy_call = ""  # id of the last legacy call
+        self._custom: set[str] = set()  # ids of calls of free-form tools
 
     def read(self, given: list[MessageIn]) -> None:
         request = self._request
@@ -352,7 +353,8 @@ class _Conversation:
             for part in self._parts(message, at)
             if isinstance(part, ir.Text | ir.Image | ir.File)
         ]
-        self._results.parts.append(ir.ToolResult(call_id, parts, message.name or ""))
+        custom = call_id in self._custom
+        self._results.parts.append(ir.ToolResult(call_id, parts, message.name or "", custom=custom))
 
     def _assistant(self, message: MessageIn, content: list[ir.Part], at: int) -> list[ir.Part]:
         parts = reasoning_parts(shown_text(message), message.reasoning_details or ())
@@ -370,7 +372,10 @@ class _Conversation:
                 )
             )
         for number, call in enumerate(message.tool_calls or ()):
-            parts.append(tools.call_of(call, f"call_{at}_{number}"))
+            made = tools.call_of(call, f"call_{at}_{number}")
+            if made.custom:
+                self._custom.add(made.id)
+            parts.append(made)
         if message.function_call is not None:
             self._legacy_call = f"call_legacy_{at}"
             legacy = message.function_call

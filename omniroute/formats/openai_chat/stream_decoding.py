@@ -202,7 +202,8 @@ class StreamDecoder:
             if is_bare_error(payload):
                 self._fail(payload, out)
             return
-        if not self._started:
+        if not self._started and (choices or chunk.usage is not None):
+            # Azure's first chunk holds the verdict on the prompt, and no id.
             self._start(payload, out)
         for choice in choices or ():
             self._choice(choice, out)

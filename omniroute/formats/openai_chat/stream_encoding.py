@@ -147,7 +147,7 @@ class StreamEncoder:
                 extra = b""
                 if own:
                     for name, raw in event.extra.items():
-                        extra += b",%b:%b" % (_encode(name), bytes(raw))
+                        extra += b",%b:%b" % (_encode(name), _one_line(bytes(raw)))
                 self._start = self._prefix(
                     event.id if own and event.id else self._shown.id,
                     event.created or self._shown.created,
@@ -175,8 +175,8 @@ class StreamEncoder:
     ) -> bytes:
         return b'%b%b},"logprobs":%b,"finish_reason":null}]%b' % (
             candidate.head,
-            _encode(delta)[1:-1],
-            logprobs,
+            _one_line(_encode(delta)[1:-1]),
+            _one_line(logprobs),
             self._last,
         )
 
@@ -253,3 +253,8 @@ class StreamEncoder:
             finish_word(event.reason, refused=candidate.refused).encode(),
             self._last,
         )
+
+
+def _one_line(json: bytes) -> bytes:
+    """Raw JSON may hold line ends between its tokens (never inside of strings): SSE cuts at them."""
+    return json.replace(b"\n", b" ").replace(b"\r", b" ")
