@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # workers read snapshots and never the registry
     from omniroute.providers.registry import ModelRow, ProviderRow
 
 # The formats that have a codec; the issues that bring further ones add them here.
-SPOKEN_FORMATS: Final = frozenset({"openai"})
+SPOKEN_FORMATS: Final = frozenset({"openai", "openai-responses", "claude", "gemini"})
 
 DEFAULT_TIER: Final = "apikey"
 ANTHROPIC_VERSION: Final = "2023-06-01"

@@ -16,8 +16,9 @@ from msgspec import Raw, Struct
 
 from omniroute.errors import GatewayError
 from omniroute.formats import ir
-from omniroute.formats.base import Codec, PathFacts, Shown, StreamDecoder, TargetModel
+from omniroute.formats.base import Codec, Dialect, PathFacts, Shown, StreamDecoder, TargetModel
 from omniroute.formats.openai_chat.counts import usage_out
+from omniroute.formats.openai_chat.dialect import OpenAIChatDialect
 from omniroute.formats.openai_chat.errors import error_event
 from omniroute.formats.openai_chat.wire import DONE, NOTHING, UNREADABLE
 from omniroute.usage import Usage
@@ -194,7 +195,7 @@ class StreamEncoder:
 class CompletionsCodec:
     """See `base.Codec`; the half that concerns providers refuses."""
 
-    format = FORMAT
+    format: str = FORMAT
 
     def decode_request(self, body: bytes, path: PathFacts) -> ir.Request:
         return decode_request(body)
@@ -213,6 +214,17 @@ class CompletionsCodec:
 
     def stream_encoder(self, shown: Shown) -> StreamEncoder:
         return StreamEncoder(shown)
+
+
+class CompletionsDialect(OpenAIChatDialect):
+    """Errors, keepalives and the peek are those of chat."""
+
+    format: str = FORMAT
+
+
+def dialect() -> Dialect:
+    """The format's dialect."""
+    return CompletionsDialect()
 
 
 def codec() -> Codec:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import openai_chat
+from omniroute.formats.base import Dialect
+from omniroute.formats.table import DEFAULT_FORMAT, DIALECTS
 from omniroute.gateway import answers
 from omniroute.gateway.decoding import (
     Decoder,
@@ -263,12 +264,12 @@ class ClientConnection:
         await self.transport.send(head if request.method == b"HEAD" else head + body)
 
     async def respond_error(
-        self, request: Request, error: GatewayError, extra: bytes = b""
+        self, request: Request, error: GatewayError, dialect: Dialect, extra: bytes = b""
     ) -> None:
         """An error in the shape of the client's dialect."""
         if error.retry_after_s is not None:
             extra += b"retry-after: %d\r\n" % max(1, round(error.retry_after_s))
-        await self.respond(request, error.status, openai_chat.error_body(error), extra=extra)
+        await self.respond(request, error.status, dialect.error_body(error), extra=extra)
 
     async def start_stream(
         self, request: Request, status: int, content_type: bytes, extra: bytes, first: bytes
@@ -308,7 +309,7 @@ class ClientConnection:
             f"Not a valid HTTP request: {error.message}.",
             status=error.status,
         )
-        body = openai_chat.error_body(told)
+        body = DIALECTS[DEFAULT_FORMAT].error_body(told)  # whose dialect it is, it did not say
         head = answers.head(
             error.status,
             answers.JSON,

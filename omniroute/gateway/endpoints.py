@@ -11,11 +11,14 @@ from enum import Enum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from omniroute.formats.base import PathFacts
+
 
 class Kind(Enum):
     """What serves an endpoint."""
 
     CHAT = "chat"
+    COUNT = "count"
     MODELS = "models"
     MODEL = "model"
     HEALTH = "health"
@@ -31,11 +34,12 @@ class Endpoint(NamedTuple):
 
     kind: Kind
     name: str = ""  # the endpoint as logs and records name it
-    format: str = ""
+    format: str = "openai"  # the dialect of the client
     methods: tuple[bytes, ...] = (b"GET", b"HEAD")
     needs_key: bool = True
     provider: str | None = None
     argument: str = ""  # the model of /v1/models/{model}
+    path: PathFacts = PathFacts()
 
 
 _POST: Final = (b"POST",)
@@ -43,14 +47,14 @@ _POST: Final = (b"POST",)
 # Paths below /v1.
 _API: Final[dict[str, Endpoint]] = {
     "chat/completions": Endpoint(Kind.CHAT, "/v1/chat/completions", "openai", _POST),
-    "models": Endpoint(Kind.MODELS, "/v1/models", "openai"),
+    "completions": Endpoint(Kind.CHAT, "/v1/completions", "openai-completions", _POST),
+    "responses": Endpoint(Kind.CHAT, "/v1/responses", "openai-responses", _POST),
+    "messages": Endpoint(Kind.CHAT, "/v1/messages", "claude", _POST),
+    "messages/count_tokens": Endpoint(Kind.COUNT, "/v1/messages/count_tokens", "claude", _POST),
+    "models": Endpoint(Kind.MODELS, "/v1/models"),
     **{
         path: Endpoint(Kind.UNBUILT, f"/v1/{path}", "openai", _POST)
         for path in (
-            "completions",
-            "responses",
-            "messages",
-            "messages/count_tokens",
             "embeddings",
             "images/generations",
             "audio/transcriptions",
@@ -67,7 +71,7 @@ _TOP: Final[dict[str, Endpoint]] = {
 }
 _MANAGEMENT: Final = Endpoint(Kind.MANAGEMENT, "/api", methods=(), needs_key=False)
 _UNKNOWN: Final = Endpoint(Kind.UNKNOWN, methods=())
-_LEAD: Final = re.compile(r"/*(?:(?:v1|codex)/+)*")
+_LEAD: Final = re.compile(r"/*(?:(?:v1|v1beta|v1alpha|codex)/+)*")
 
 # The paths nearly every request has, found without any work.
 EXACT: Final[dict[bytes, Endpoint]] = {
@@ -87,31 +91,54 @@ def find(target: bytes) -> Endpoint:
     top = _TOP.get(path)
     if top is not None:
         return top
-    return _below_v1(path.rstrip("/"))
+    return _below(path.rstrip("/"), target)
 
 
-def _below_v1(path: str) -> Endpoint:
-    rest = _without_lead(path)
+# A model's name may hold slashes, and a colon before the method's.
+_GEMINI_CALL: Final = re.compile(
+    r"models/(?P<model>.+):(?P<method>generateContent|streamGenerateContent|countTokens)\Z"
+)
+_GEMINI_KINDS: Final = {
+    "generateContent": Kind.CHAT,
+    "streamGenerateContent": Kind.CHAT,
+    "countTokens": Kind.COUNT,
+}
+
+
+def _below(path: str, target: bytes) -> Endpoint:
+    lead, rest = _split_lead(path)
     if not rest.startswith("providers/"):
-        return _named(rest)
+        return _named(lead, rest, target)
     provider, _, inner = rest.removeprefix("providers/").partition("/")
-    found = _named(_without_lead(inner)) if provider else _UNKNOWN
+    found = _named(*_split_lead(inner), target) if provider else _UNKNOWN
     return found if found.kind is Kind.UNKNOWN else found._replace(provider=provider)
 
 
-def _without_lead(path: str) -> str:
+def _split_lead(path: str) -> tuple[str, str]:
+    """The versions in front of a path, and what they stand before."""
     lead = _LEAD.match(path)
-    return path if lead is None else path[lead.end() :]
+    end = lead.end() if lead is not None else 0
+    return path[:end], path[end:]
 
 
-def _named(rest: str) -> Endpoint:
-    found = _API.get(rest)
-    if found is not None:
-        return found
+def _named(lead: str, rest: str, target: bytes) -> Endpoint:
+    call = _GEMINI_CALL.match(rest)
+    if call is not None:
+        method = call["method"]
+        facts = PathFacts(call["model"], method == "streamGenerateContent", _wants_sse(target))
+        name = f"/v1beta/models/{{model}}:{method}"
+        return Endpoint(_GEMINI_KINDS[method], name, "gemini", _POST, path=facts)
+    dialect = "gemini" if "beta" in lead or "alpha" in lead else "openai"
+    if rest == "models":
+        return _API["models"]._replace(format=dialect)
     if rest.startswith("models/") and len(rest) > len("models/"):
         name = rest.removeprefix("models/")
-        return Endpoint(Kind.MODEL, "/v1/models/{model}", "openai", argument=name)
-    return _UNKNOWN
+        return Endpoint(Kind.MODEL, "/v1/models/{model}", dialect, argument=name)
+    return _API.get(rest, _UNKNOWN)
+
+
+def _wants_sse(target: bytes) -> bool:
+    return b"alt=sse" in target.partition(b"?")[2].split(b"&")
 
 
 def query_key(target: bytes) -> bytes | None:

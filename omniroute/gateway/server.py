@@ -16,26 +16,27 @@ from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import trio
 
 from omniroute.config import UpstreamSettings
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import openai_chat
+from omniroute.formats.base import Dialect, ModelEntry
+from omniroute.formats.table import DEFAULT_FORMAT, DIALECTS
 from omniroute.gateway import answers
 from omniroute.gateway.connection import ClientConnection, Phase
 from omniroute.gateway.connector import Connector
 from omniroute.gateway.dns import DnsCache
-from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find, query_key
+from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find
+from omniroute.gateway.gatekeeper import Gatekeeper, cors_headers
 from omniroute.gateway.pipeline import Exchange
 from omniroute.gateway.proxies import EnvironmentProxies
 from omniroute.gateway.readiness import Readiness, open_readiness
 from omniroute.gateway.relay import relay
 from omniroute.gateway.transport import SocketTransport, Transport
 from omniroute.gateway.upstream import Pool
-from omniroute.gateway.view import ANONYMOUS, Principal, View
-from omniroute.installation import Installation
+from omniroute.gateway.view import ANONYMOUS, View
+from omniroute.installation import Installation, InstallationError
 from omniroute.record import Record
 from omniroute.snapshot import SnapshotError, decode
 from omniroute.state.interface import State, StateError
@@ -79,8 +80,7 @@ class Gateway:
         self._emptied: trio.Event | None = None
         self._view_version = 0
         self._refused_version = 0
-        self._known_hosts: set[bytes] = set()
-        self._known_hosts_version = 0
+        self._gatekeeper = Gatekeeper(installation.key_digest)
         self.clock = clock
         self.date = answers.DateLine()
 
@@ -208,7 +208,7 @@ class Gateway:
                 self._per_address[address] -= 1
 
     async def _turn_away(self, transport: Transport) -> None:
-        body = openai_chat.error_body(
+        body = DIALECTS[DEFAULT_FORMAT].error_body(
             GatewayError(ErrorKind.OVERLOADED, "Too many connections; try again in a moment.")
         )
         head = answers.head(
@@ -268,7 +268,7 @@ class Gateway:
         try:
             snapshot = decode(blob, self._installation)
             self.view = View(version, snapshot, self._installation, self._environment_proxies)
-        except SnapshotError:
+        except (SnapshotError, InstallationError):
             _log.exception("snapshot %d cannot be used; the one before stays in force", version)
             self._refused_version = version
             return self._view_version != 0
@@ -285,20 +285,20 @@ class Gateway:
         endpoint = EXACT.get(request.target) or find(request.target)
         fields = request.fields
         try:
-            self._check_host(view, fields)
+            self._gatekeeper.check_names(view, fields)
             if request.method == b"OPTIONS" and endpoint.kind is not Kind.MANAGEMENT:
                 await self._preflight(connection, request, view, endpoint)
                 return
             principal = ANONYMOUS
             if endpoint.needs_key:
-                principal = self._authenticate(connection, view, request)
+                principal = self._gatekeeper.principal(connection, view, request)
             if endpoint.methods and request.method not in endpoint.methods:
                 allowed = ", ".join(method.decode() for method in endpoint.methods)
                 raise GatewayError(
                     ErrorKind.METHOD_NOT_ALLOWED,
                     f"{endpoint.name} takes {allowed}, not {request.method.decode()}.",
                 )
-            if endpoint.kind is Kind.CHAT:
+            if endpoint.kind is Kind.CHAT or endpoint.kind is Kind.COUNT:
                 if view.instance_token in fields.get(b"via", b""):
                     raise GatewayError(
                         ErrorKind.LOOP_DETECTED,
@@ -312,23 +312,23 @@ class Gateway:
             else:
                 await self._answer(connection, request, view, endpoint)
         except GatewayError as error:
-            extra = self.cors_headers(view, fields) + answers.echoed_request_id(fields)
-            await connection.respond_error(request, error, extra)
+            extra = cors_headers(view, fields) + answers.echoed_request_id(fields)
+            await connection.respond_error(request, error, _dialect(endpoint, fields), extra)
 
     async def _answer(
         self, connection: ClientConnection, request: Request, view: View, endpoint: Endpoint
     ) -> None:
-        extra = self.cors_headers(view, request.fields)
+        extra = cors_headers(view, request.fields)
         match endpoint.kind:
             case Kind.MODELS:
-                body = view.models_body
+                entries = list(view.models.values())
                 if endpoint.provider is not None:
-                    body = openai_chat.model_list(_models_of(view, endpoint.provider))
+                    entries = _models_of(view, endpoint.provider)
+                body = _dialect(endpoint, request.fields).model_list(entries)
                 await connection.respond(request, 200, body, extra=extra)
             case Kind.MODEL:
-                await connection.respond(
-                    request, 200, openai_chat.model_entry(_model(view, endpoint)), extra=extra
-                )
+                body = _dialect(endpoint, request.fields).model_entry(_model(view, endpoint))
+                await connection.respond(request, 200, body, extra=extra)
             case Kind.HEALTH:
                 await connection.respond(request, 200, b'{"status":"ok"}', extra=extra)
             case Kind.READY:
@@ -356,93 +356,12 @@ class Gateway:
     def _control_socket(self) -> Path:
         return self._installation.control_socket
 
-    def _authenticate(
-        self, connection: ClientConnection, view: View, request: Request
-    ) -> Principal:
-        """The principal of a request, by the key it presents in whichever way its dialect does."""
-        fields = request.fields
-        header = None
-        presented = fields.get(b"authorization")
-        if presented is not None:
-            # A client repeats its header on a kept connection. Comparing it with the client's own
-            # last good one tells nobody anything, and saves the digest.
-            good = connection.credential
-            if good is not None and good[0] is view and good[1] == presented:
-                return good[2]
-            header = presented
-            scheme, _, token = presented.partition(b" ")
-            presented = token.strip() if scheme.lower() == b"bearer" else None
-        presented = (
-            presented
-            or fields.get(b"x-api-key")
-            or fields.get(b"x-goog-api-key")
-            or query_key(request.target)
-        )
-        if presented:
-            # The digest needs the signing key, so timing the lookup tells a caller nothing.
-            principal = view.principals.get(self._installation.key_digest(presented))
-            if principal is not None:
-                if header is not None:
-                    connection.credential = (view, header, principal)
-                return principal
-        if not view.server.require_api_key:
-            return ANONYMOUS
-        if not presented:
-            raise GatewayError(
-                ErrorKind.MISSING_KEY,
-                "No API key given. Send the key that OmniRoute printed at its first start, or one "
-                "of [[keys]], as `Authorization: Bearer …`.",
-            )
-        raise GatewayError(
-            ErrorKind.BAD_KEY,
-            "This API key is not known here. Send a key of this gateway, not one of a provider.",
-        )
-
-    def _check_host(self, view: View, fields: Mapping[bytes, bytes]) -> None:
-        """Refuse names and web origins that are not ours (DNS rebinding, drive-by requests)."""
-        host = fields[b"host"]
-        if host not in self._known_hosts and not self._learn_host(view, host):
-            raise GatewayError(
-                ErrorKind.FORBIDDEN_HOST,
-                f"The Host {host.decode('latin-1')!r} is not a name of this gateway. If it should "
-                "be, add it to server.allowed_hosts.",
-            )
-        origin = fields.get(b"origin")
-        if origin is not None and not _origin_allowed(view, origin, host):
-            raise GatewayError(
-                ErrorKind.FORBIDDEN_ORIGIN,
-                f"Pages of {origin.decode('latin-1')!r} may not call this gateway. If they should, "
-                "add this origin to server.cors_origins.",
-            )
-
-    def _learn_host(self, view: View, host: bytes) -> bool:
-        if self._known_hosts_version != view.version:
-            self._known_hosts.clear()
-            self._known_hosts_version = view.version
-        if not host_allowed(host.decode("latin-1"), view.hosts):
-            return False
-        if len(self._known_hosts) < 64:
-            self._known_hosts.add(host)
-        return True
-
-    def cors_headers(self, view: View, fields: Mapping[bytes, bytes]) -> bytes:
-        """The lines that let a page of an allowed origin read the answer."""
-        origin = fields.get(b"origin")
-        if origin is None:
-            return b""
-        if b"*" in view.cors_origins or origin in view.cors_origins:
-            return (
-                b"access-control-allow-origin: %b\r\nvary: origin\r\n"
-                b"access-control-expose-headers: *\r\n" % origin
-            )
-        return b"vary: origin\r\n"
-
     async def _preflight(
         self, connection: ClientConnection, request: Request, view: View, endpoint: Endpoint
     ) -> None:
         methods = b", ".join((*endpoint.methods, b"OPTIONS"))
         extra = b"allow: %b\r\n" % methods
-        cors = self.cors_headers(view, request.fields)
+        cors = cors_headers(view, request.fields)
         if cors.startswith(b"access-control"):
             wanted = request.fields.get(b"access-control-request-headers", b"authorization")
             extra += cors + (
@@ -452,14 +371,21 @@ class Gateway:
         await connection.respond(request, 204, b"", answers.TEXT, extra)
 
 
-def _models_of(view: View, provider: str) -> list[openai_chat.ModelEntry]:
+def _dialect(endpoint: Endpoint, fields: Mapping[bytes, bytes]) -> Dialect:
+    """The client's dialect: the path's, except that Anthropic's model lists share OpenAI's path."""
+    if endpoint.format == "openai" and b"anthropic-version" in fields:
+        return DIALECTS["claude"]
+    return DIALECTS[endpoint.format]
+
+
+def _models_of(view: View, provider: str) -> list[ModelEntry]:
     owner = view.prefixes.get(provider)
     if owner is None:
         raise GatewayError(ErrorKind.NOT_FOUND, f"No provider is configured under {provider!r}.")
     return [entry for entry in view.models.values() if entry.owned_by == owner.id]
 
 
-def _model(view: View, endpoint: Endpoint) -> openai_chat.ModelEntry:
+def _model(view: View, endpoint: Endpoint) -> ModelEntry:
     name = endpoint.argument
     if endpoint.provider is not None and not name.startswith(f"{endpoint.provider}/"):
         name = f"{endpoint.provider}/{name}"
@@ -481,26 +407,3 @@ def _unknown_url(request: Request) -> GatewayError:
         ErrorKind.NOT_FOUND,
         f"Unknown URL {path!r}; the OpenAI endpoints are at /v1/chat/completions and /v1/models.",
     )
-
-
-def host_allowed(host: str, names: frozenset[str]) -> bool:
-    """Is a Host value an address, loopback, or one of `names`? An address cannot be rebound."""
-    name = host.lower()
-    if name.startswith("["):
-        return True
-    name = name.partition(":")[0].rstrip(".")
-    if name in names or name.endswith(".localhost"):
-        return True
-    return all(part.isdigit() for part in name.split(".")) and name.count(".") == 3
-
-
-def _origin_allowed(view: View, origin: bytes, host: bytes) -> bool:
-    """Web pages need to be listed; editors and desktop programs have schemes of their own."""
-    if b"*" in view.cors_origins or origin in view.cors_origins:
-        return True
-    if origin == b"null":
-        return False
-    parts = urlsplit(origin.decode("latin-1"))
-    if parts.scheme not in ("http", "https"):
-        return True
-    return parts.netloc.encode("latin-1") == host

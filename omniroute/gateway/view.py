@@ -7,21 +7,28 @@ credential included, so that nothing is assembled header by header while a reque
 
 import re
 import socket
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from omniroute import __version__
-from omniroute.formats import openai_chat
+from omniroute.formats.base import ModelEntry, TargetModel
+from omniroute.formats.table import DIALECTS
 from omniroute.gateway.connector import Origin
 from omniroute.gateway.proxies import EnvironmentProxies
 from omniroute.installation import Installation, InstallationError
 from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, SnapshotError
+from omniroute.wire.http1 import request_line
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 # What a client may say to an upstream of its own format beside the body. Everything else of the
 # client's headers ends here: credentials, cookies and addresses are not the upstream's business.
-FORWARDED_HEADERS: Final = frozenset({b"openai-beta"})
+FORWARDED_HEADERS: Final[Mapping[str, tuple[bytes, ...]]] = {
+    "openai": (b"openai-beta",),
+    "openai-responses": (b"openai-beta",),
+    "claude": (b"anthropic-beta",),
+}
 
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
@@ -45,20 +52,58 @@ ANONYMOUS: Final = Principal("", "anonymous")
 class Target:
     """One connection of one provider, ready to be sent to."""
 
-    __slots__ = ("connection_id", "head", "host", "origin", "priority", "provider_id")
+    __slots__ = (
+        "_head",
+        "_headers",
+        "_path",
+        "connection_id",
+        "format",
+        "max_output_tokens",
+        "origin",
+        "priority",
+        "provider_id",
+        "quirks",
+    )
 
     def __init__(
-        self, provider: ProviderView, connection: ConnectionView, origin: Origin, head: bytes
+        self,
+        provider: ProviderView,
+        connection: ConnectionView,
+        origin: Origin,
+        path: str,
+        headers: bytes,
     ) -> None:
         self.provider_id = provider.id
+        self.format = provider.format
+        self.quirks = frozenset(provider.quirks)
+        self.max_output_tokens = {model.id: model.max_output_tokens for model in provider.models}
         self.connection_id = connection.id
         self.priority = connection.priority
-        self.host = origin.host
         self.origin = origin
-        self.head = head  # request line and every header that does not change between requests
+        self._headers = headers  # every header line that does not change between requests
+        self._path = path
+        # In most dialects the path does not depend on the model, and the head never changes.
+        self._head = b"" if "{" in path else self._begin(path)
+
+    def head(self, model: str, *, stream: bool) -> bytes:
+        """Request line and unchanging headers of a chat request for a model."""
+        if self._head:
+            return self._head
+        return self._begin(DIALECTS[self.format].upstream_path(self._path, model, stream=stream))
+
+    def counting_head(self, model: str) -> bytes:
+        """The same for counting the tokens of a request, in formats that can."""
+        return self._begin(DIALECTS[self.format].counting_path(self._path, model))
+
+    def _begin(self, path: str) -> bytes:
+        return request_line(b"POST", path.encode("ascii")) + self._headers
+
+    def model(self, name: str) -> TargetModel:
+        """A model of this target, as an encoder needs to know it."""
+        return TargetModel(name, self.max_output_tokens.get(name), self.quirks)
 
     def __repr__(self) -> str:
-        return f"Target({self.connection_id!r})"  # never the head: it holds the credential
+        return f"Target({self.connection_id!r})"  # never the headers: they hold the credential
 
 
 class View:
@@ -79,7 +124,7 @@ class View:
         self.principals = {key.digest: Principal(key.id, key.name) for key in snapshot.keys}
         self.prefixes: dict[str, ProviderView] = {}
         self.targets: dict[str, tuple[Target, ...]] = {}
-        self.models: dict[str, openai_chat.ModelEntry] = {}
+        self.models: dict[str, ModelEntry] = {}
         providers = {provider.id: provider for provider in snapshot.providers}
         for provider in snapshot.providers:
             for prefix in provider.prefixes:
@@ -95,8 +140,13 @@ class View:
         for provider_id in self.targets:
             for model in providers[provider_id].models:
                 name = f"{provider_id}/{model.id}"
-                self.models[name] = openai_chat.ModelEntry(id=name, owned_by=provider_id)
-        self.models_body = openai_chat.model_list(list(self.models.values()))
+                self.models[name] = ModelEntry(
+                    id=name,
+                    owned_by=provider_id,
+                    name=model.name,
+                    context_tokens=model.context_tokens,
+                    max_output_tokens=model.max_output_tokens,
+                )
         self.hosts = _host_names(snapshot)
         self.cors_origins = frozenset(each.encode() for each in snapshot.server.cors_origins)
 
@@ -163,5 +213,5 @@ def _target(
                 "characters that no header may hold"
             )
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    head = f"POST {quote(path, safe=_VISIBLE)} HTTP/1.1\r\n{lines}"
-    return Target(provider, connection, origin, head.encode("latin-1"))
+    path = quote(path, safe=_VISIBLE)
+    return Target(provider, connection, origin, path, lines.encode("latin-1"))

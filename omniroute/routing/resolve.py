@@ -6,10 +6,13 @@ one of its prefixes; the rest, slashes included, is the model.
 
 import difflib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.snapshot import ProviderView
+
+# Claude Code's mark for a long context window; no provider knows it.
+LONG_CONTEXT_SUFFIX: Final = "[1m]"
 
 
 class Route(NamedTuple):
@@ -24,6 +27,7 @@ def resolve(name: str, prefixes: Mapping[str, ProviderView], pinned: str | None 
 
     GatewayError says what is wrong with the name and what would be right.
     """
+    name = name.removesuffix(LONG_CONTEXT_SUFFIX)
     prefix, slash, model = name.partition("/")
     if pinned is not None:
         return _resolve_pinned(name, prefixes, pinned)

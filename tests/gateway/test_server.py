@@ -6,8 +6,6 @@ import msgspec
 import pytest
 import trio
 
-from omniroute.gateway.server import host_allowed
-
 KEY = "sk-test-1234567890"
 CHAT = b'{"model":"acme/plain","messages":[]}'
 
@@ -46,7 +44,10 @@ async def test_a_key_is_taken_from_the_query(serve_gateway):
         assert (await client.answer()).status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/v1/messages"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/v1beta/models/m:countTokens"],
+)
 @pytest.mark.parametrize("key", [None, "sk-wrong"])
 async def test_every_data_path_is_closed_without_a_known_key(serve_gateway, path, key):
     async with serve_gateway(answers_ok) as gateway:
@@ -54,7 +55,7 @@ async def test_every_data_path_is_closed_without_a_known_key(serve_gateway, path
         await client.post(CHAT, path=path, key=key)
         status, error = await error_of(client)
         assert status == 401
-        assert error["code"] == ("missing_api_key" if key is None else "invalid_api_key")
+        assert ("No API key" if key is None else "not known here") in error["message"]
         assert "sk-wrong" not in error["message"]
 
 
@@ -157,26 +158,6 @@ async def test_a_clients_own_request_id_is_echoed_and_never_used(serve_gateway):
         assert (await gateway.record()).id == answer.headers["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    ("host", "allowed"),
-    [
-        ("localhost:20128", True),
-        ("127.0.0.1", True),
-        ("[::1]:20128", True),
-        ("192.168.1.7:20128", True),
-        ("x.localhost", True),
-        ("gateway.example", True),
-        ("GATEWAY.example.:80", True),
-        ("evil.example", False),
-        ("localhost.evil.example", False),
-        ("1.2.3.4.evil.example", False),
-        ("1.2.3.4.5", False),
-    ],
-)
-def test_names_that_can_be_rebound_must_be_listed(host, allowed):
-    assert host_allowed(host, frozenset({"localhost", "gateway.example"})) is allowed
-
-
 async def test_a_foreign_host_and_a_foreign_page_are_refused(serve_gateway):
     async with serve_gateway(answers_ok) as gateway:
         client = await gateway.client()
@@ -250,7 +231,7 @@ async def test_draining_finishes_what_runs_and_takes_nothing_new(serve_gateway):
         await resting.answer()
         await busy.post(CHAT)
         with trio.fail_after(5):
-            while not gateway.gateway.inflight:  # noqa: ASYNC110 - the gateway has no such event
+            while not gateway.gateway.inflight:  # noqa: ASYNC110 - no event tells
                 await trio.sleep(0.01)
             gateway.gateway.drain(10)
             assert await resting.closed() == b""
@@ -294,7 +275,7 @@ async def test_connections_beyond_the_limit_are_turned_away(serve_gateway):
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         await clients[0].stream.aclose()
         with trio.fail_after(5):
-            while gateway.gateway.connection_count > 1:  # noqa: ASYNC110 - as above
+            while gateway.gateway.connection_count > 1:  # noqa: ASYNC110 - no event tells
                 await trio.sleep(0.01)
         fourth = await gateway.client()
         await fourth.get("/healthz")

@@ -6,8 +6,9 @@ import pytest
 
 from omniroute import __version__
 from omniroute.config.schema import ServerSettings, Settings
+from omniroute.formats.table import DIALECTS
 from omniroute.gateway.proxies import EnvironmentProxies
-from omniroute.gateway.view import ANONYMOUS, View
+from omniroute.gateway.view import ANONYMOUS, Target, View
 from omniroute.installation import Installation
 from omniroute.snapshot import (
     ConnectionView,
@@ -88,6 +89,14 @@ def making(installation) -> Making:
     return Making(installation)
 
 
+def head_of(target: Target) -> bytes:
+    return target.head("m", stream=False)
+
+
+def listed_by(view: View) -> bytes:
+    return DIALECTS["openai"].model_list(list(view.models.values()))
+
+
 def fields_of(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """(target, fields) as our own strict reader sees them: it must be one request, no more."""
     reader = RequestReader(Limits())
@@ -103,7 +112,7 @@ def fields_of(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
 
 
 def test_a_head_holds_all_that_never_changes(making):
-    target, fields = fields_of(making.target().head)
+    target, fields = fields_of(head_of(making.target()))
     assert target == b"/v1/chat/completions"
     assert fields == {
         b"host": b"api.example.com",
@@ -117,25 +126,25 @@ def test_a_head_holds_all_that_never_changes(making):
 
 
 def test_a_connection_without_a_credential_sends_none(making):
-    _, fields = fields_of(making.target(key="").head)
+    _, fields = fields_of(head_of(making.target(key="")))
     assert b"authorization" not in fields
 
 
 def test_the_providers_way_to_sign_in_is_used(making):
-    head = making.target({"auth_header": "x-api-key", "auth_value": "Key {credential}!"}).head
+    head = head_of(making.target({"auth_header": "x-api-key", "auth_value": "Key {credential}!"}))
     _, fields = fields_of(head)
     assert fields[b"x-api-key"] == f"Key {CANARY}!".encode()
     assert b"authorization" not in fields
 
 
 def test_fixed_headers_are_sent(making):
-    _, fields = fields_of(making.target({"headers": (("X-Title", "Omni"), ("x-b", ""))}).head)
+    _, fields = fields_of(head_of(making.target({"headers": (("X-Title", "Omni"), ("x-b", ""))})))
     assert fields[b"x-title"] == b"Omni"
     assert fields[b"x-b"] == b""
 
 
 def test_a_query_of_the_url_is_kept(making):
-    target, _ = fields_of(making.target(url=URL + "?api-version=2024-10-21&x=%20").head)
+    target, _ = fields_of(head_of(making.target(url=URL + "?api-version=2024-10-21&x=%20")))
     assert target == b"/v1/chat/completions?api-version=2024-10-21&x=%20"
 
 
@@ -157,14 +166,14 @@ def test_a_query_of_the_url_is_kept(making):
 )
 def test_where_a_url_leads(making, url, authority, origin):
     target = making.target(url=url)
-    assert fields_of(target.head)[1][b"host"] == authority
+    assert fields_of(head_of(target))[1][b"host"] == authority
     assert target.origin[:3] == origin
-    assert target.host == origin[1]
-    assert b"pw" not in target.head
+    assert target.origin.host == origin[1]
+    assert b"pw" not in head_of(target)
 
 
 def test_a_url_without_a_path_asks_for_the_root(making):
-    assert fields_of(making.target(url="https://h.example").head)[0] == b"/"
+    assert fields_of(head_of(making.target(url="https://h.example")))[0] == b"/"
 
 
 # --- nothing of the configuration begins another line -------------------------------------------
@@ -202,13 +211,13 @@ def test_a_way_to_sign_in_that_breaks_the_line_is_refused(making, value):
 
 @pytest.mark.parametrize("path", ["/a b", "/ä", "/a\x01b", "/a\x7f", "/a HTTP/1.1 x", "/a?q=ü x"])
 def test_a_path_is_sent_in_visible_characters(making, path):
-    target, fields = fields_of(making.target(url=f"https://h.example{path}").head)
+    target, fields = fields_of(head_of(making.target(url=f"https://h.example{path}")))
     assert set(target) <= set(range(0x21, 0x7F))
     assert b"x-evil" not in fields
 
 
 def test_line_ends_in_a_url_begin_no_line(making):
-    head = making.target(url="https://h.example/a\r\nx-evil: 1\r\n").head
+    head = head_of(making.target(url="https://h.example/a\r\nx-evil: 1\r\n"))
     assert b"x-evil" not in fields_of(head)[1]
 
 
@@ -228,7 +237,7 @@ def test_a_url_that_is_none_is_refused_by_the_connections_name(making, url):
 
 def test_a_host_that_breaks_the_line_is_refused_or_has_lost_its_line_ends(making):
     try:
-        head = making.target(url="https://h.example\r\nx-evil:1/x").head
+        head = head_of(making.target(url="https://h.example\r\nx-evil:1/x"))
     except SnapshotError:
         return
     assert b"x-evil" not in fields_of(head)[1]
@@ -250,9 +259,9 @@ def test_no_representation_shows_a_credential(making):
         keys=(KeyView("k1", "laptop", b"digest"),),
     )
     (target,) = view.targets["acme"]
-    assert CANARY in target.head.decode()
+    assert CANARY in head_of(target).decode()
     assert CANARY in str(target.origin.proxy)
-    for shown in (view, view.targets, view.principals, target, target.origin, view.models_body):
+    for shown in (view, view.targets, view.principals, target, target.origin, view.models):
         assert CANARY not in f"{shown!r}{shown!s}"
 
 
@@ -351,7 +360,7 @@ def test_models_are_listed_under_their_provider_where_it_can_be_asked(making):
         [making.connection()],
     )
     assert list(view.models) == ["acme/plain", "acme/v/x"]
-    listed = json.loads(view.models_body)
+    listed = json.loads(listed_by(view))
     assert listed["object"] == "list"
     assert [each["id"] for each in listed["data"]] == ["acme/plain", "acme/v/x"]
     assert {each["object"] for each in listed["data"]} == {"model"}
@@ -372,7 +381,7 @@ def test_an_empty_snapshot_is_a_view(making):
     view = making.view()
     assert view.version == 7
     assert view.targets == {}
-    assert json.loads(view.models_body) == {"object": "list", "data": []}
+    assert json.loads(listed_by(view)) == {"object": "list", "data": []}
     assert view.instance_token == b"omniroute-inst1"
 
 

@@ -13,7 +13,7 @@ from omniroute.usage import Usage
 class OpenAIChatDialect:
     """Stateless."""
 
-    format = FORMAT
+    format: str = FORMAT
     terminator = DONE
 
     def peek(self, body: bytes, path: PathFacts) -> Peek:
