@@ -117,7 +117,7 @@ class Contents:
             case ir.Opaque():
                 if part.origin == FORMAT:
                     return part.raw
-                self.lose(part.kind or "opaque")
+                self.lose(f"parts.{part.kind}")
                 return None
 
     def _marked(self, block: dict[str, object], mark: ir.CacheMark | None) -> Block:

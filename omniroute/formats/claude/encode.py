@@ -287,7 +287,7 @@ class _Encoding:
                 # The client counts on a cache that works by itself; here it has to be asked for.
                 body["cache_control"] = {"type": "ephemeral"}
             elif not self._contents.marked:
-                self._lose("cache_key")
+                self._lose("prompt_cache_key")
         if request.stream:
             body["stream"] = True
 

@@ -75,7 +75,7 @@ class _Encoder:
                 if part.cache is not None and not self._native:
                     self._lose("cache_control")
             elif isinstance(part, ir.Opaque):
-                self._lose(f"system.{part.kind}")
+                self._lose(f"parts.{part.kind}")
         return "\n\n".join(texts)
 
     # --- items -----------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class _Encoder:
             case ir.Opaque():
                 if part.origin == FORMAT:
                     return part.raw
-                self._lose(part.kind or "opaque")
+                self._lose(f"parts.{part.kind}")
             case _:
                 pass
         return None
@@ -248,8 +248,7 @@ class _Encoder:
             "top_k": sampling.top_k is not None,
             "n": (sampling.n or 1) > 1,
             "seed": sampling.seed is not None,
-            "presence_penalty": bool(sampling.presence_penalty),
-            "frequency_penalty": bool(sampling.frequency_penalty),
+            "penalties": bool(sampling.presence_penalty or sampling.frequency_penalty),
             "stop": bool(sampling.stop),
         }
         for name, is_lost in lost.items():

@@ -437,4 +437,4 @@ def test_a_client_that_counts_on_caching_gets_it_unless_it_marks_itself() -> Non
     assert "cache_control" not in body
     block = body["messages"][0]["content"][0]
     assert block["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
-    assert sent(ask(cache_key="k"), OTHER)[1] == ["cache_key"]
+    assert sent(ask(cache_key="k"), OTHER)[1] == ["prompt_cache_key"]

@@ -57,7 +57,7 @@ def test_what_has_no_counterpart_is_told() -> None:
     assert body["max_output_tokens"] == 16
     assert body["temperature"] == 2
     assert set(losses) == {
-        *("max_tokens", "temperature", "top_k", "n", "seed", "presence_penalty", "stop"),
+        *("max_tokens", "temperature", "top_k", "n", "seed", "penalties", "stop"),
         "logit_bias",
     }
 
@@ -174,4 +174,4 @@ def test_a_foreign_service_tier_is_told() -> None:
 def test_opaque_parts_of_others_are_told_by_their_kind() -> None:
     found, losses = items(ir.Opaque("claude", Raw(b"{}"), "server_tool_use"), ir.Text("x"))
     assert len(found) == 1
-    assert losses == ["server_tool_use"]
+    assert losses == ["parts.server_tool_use"]
