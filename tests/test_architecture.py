@@ -98,6 +98,18 @@ SUPERVISOR_MAY_IMPORT = {"children", "link", "logs", "omniroute", "ports"}
 
 # Module -> the test file that covers it, where that is not the one of its own name, and why.
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
+    "omniroute.formats.base": (
+        "tests/formats/test_translate.py",
+        "interfaces only; what keeps them is tested with each format and in pairs",
+    ),
+    "omniroute.formats.ir": (
+        "tests/formats/test_fold.py",
+        "plain data; its invariants are those of streams and their fold",
+    ),
+    "omniroute.formats.table": (
+        "tests/formats/test_translate.py",
+        "a table; that it is whole is tested where pairs are made from it",
+    ),
     "omniroute.state.files": (
         "tests/state/test_lmdb_processes.py",
         "locks and sizes matter between processes that share a state",

@@ -29,6 +29,8 @@ PASSED: Final = frozenset(
         b"x-should-retry",
     }
 )
+# Where a dialect's SDK looks for the id of a request, beside x-request-id.
+REQUEST_ID_ALIASES: Final = {"claude": b"request-id"}
 _PASSED_PREFIX: Final = b"x-ratelimit-"
 _MAX_ECHO_BYTES: Final = 200
 

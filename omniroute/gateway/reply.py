@@ -214,6 +214,9 @@ class Reply:
     def _common_headers(self) -> bytes:
         fields = self._request.fields
         lines = answers.echoed_request_id(fields) + cors_headers(self._view, fields)
+        alias = answers.REQUEST_ID_ALIASES.get(self.dialect.format)
+        if alias is not None:
+            lines += b"%b: %b\r\n" % (alias, self._connection.request_id)
         if self.translation is not None and self.translation.losses:
             losses = answers.header_value(", ".join(self.translation.losses))
             lines += b"x-omniroute-losses: %b\r\n" % losses

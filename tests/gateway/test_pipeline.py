@@ -1,25 +1,10 @@
-"""The way of a chat request: passthrough, held headers, fallback, endings, records."""
+"""The way of a chat request: passthrough, fallback, loops, records."""
 
 import json
-from typing import Any
 
 import trio
 
-KEY = "sk-test-1234567890"
-
-
-def request(model: str = "acme/plain", **more: Any) -> bytes:
-    body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **more}
-    return json.dumps(body).encode()
-
-
-def chunk(content: str = "", **more: Any) -> bytes:
-    choice = {"index": 0, "delta": {"content": content}, "finish_reason": None}
-    return json.dumps({"id": "c", "choices": [choice], **more}).encode()
-
-
-FINISH = b'{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
-USAGE = b'{"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}'
+from tests.gateway.chat_material import FINISH, KEY, USAGE, chunk, request
 
 
 async def test_an_answer_passes_byte_for_byte_and_becomes_one_record(serve_gateway):
@@ -122,130 +107,6 @@ async def test_usage_that_the_client_asked_for_passes_untouched(serve_gateway):
         )
 
 
-async def test_an_upstream_error_keeps_its_status_and_names_the_connection(serve_gateway):
-    async def upstream(side):
-        await side.request()
-        error = {"error": {"message": "slow down", "type": "tokens", "code": "rate_limit_exceeded"}}
-        await side.answer(json.dumps(error).encode(), 429, b"retry-after: 7\r\n")
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request())
-        answer = await client.answer()
-        error = json.loads(answer.body)["error"]
-        assert answer.status == 429
-        assert answer.headers["retry-after"] == "7"
-        assert (error["type"], error["code"]) == ("tokens", "rate_limit_exceeded")
-        assert "acme/main" in error["message"]
-        assert "slow down" in error["message"]
-        assert (await gateway.record()).outcome == "failed"
-
-
-async def test_an_error_as_first_event_of_a_stream_is_an_error_status(serve_gateway):
-    async def upstream(side):
-        await side.request()
-        await side.start_stream()
-        await side.event(chunk(""))
-        await side.event(b'{"error":{"message":"overloaded"}}')
-        await side.end_stream()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request(stream=True))
-        answer = await client.answer()
-        assert answer.status == 502
-        assert b"overloaded" in answer.body
-
-
-async def test_a_stream_that_breaks_ends_with_error_event_and_terminator(serve_gateway):
-    first_is_there = trio.Event()
-
-    async def upstream(side):
-        await side.request()
-        await side.start_stream()
-        await side.event(chunk("half"))
-        await first_is_there.wait()  # a reset takes what has not been read with it
-        await side.send(b'1000\r\ndata: {"id":"c","cho')  # cut inside an event
-        side.reset()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request(stream=True))
-        await client.head()
-        first = await client.piece()
-        assert json.loads(first[6:])["choices"][0]["delta"]["content"] == "half"
-        first_is_there.set()
-        error, done, rest = (await client.piece()).split(b"\n\n")
-        assert "acme/main" in json.loads(error[6:])["error"]["message"]
-        assert (done, rest) == (b"data: [DONE]", b"")
-        assert await client.piece() == b""
-        record = await gateway.record()
-        assert (record.status, record.outcome) == (200, "failed")
-        assert record.usage_source == "estimated"
-
-
-async def test_an_error_event_in_mid_stream_is_told_and_recorded_as_failed(serve_gateway):
-    first_is_there = trio.Event()
-
-    async def upstream(side):
-        await side.request()
-        await side.start_stream()
-        await side.event(chunk("half"))
-        await first_is_there.wait()
-        await side.event(b'{"error":{"message":"overloaded","type":"server_error"}}')
-        await side.gone()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request(stream=True))
-        assert (await client.head()).status == 200
-        assert b"half" in await client.piece()
-        first_is_there.set()
-        ending = await client.piece()
-        assert b"overloaded" in ending
-        assert ending.endswith(b"data: [DONE]\n\n")
-        assert (await gateway.record()).outcome == "failed"
-
-
-async def test_a_request_that_dies_on_a_stale_connection_is_sent_again(serve_gateway):
-    connections = []
-
-    async def upstream(side):
-        connections.append(side)
-        number = len(connections)
-        await side.request()
-        await side.answer(b'{"n":%d}' % number)
-        if number == 1:
-            await side.request()  # takes the second request, then dies without a word
-            side.reset()
-        else:
-            await side.request()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request())
-        assert (await client.answer()).body == b'{"n":1}'
-        await client.post(request())
-        answer = await client.answer()
-        assert (answer.status, answer.body) == (200, b'{"n":2}')
-        assert answer.headers["x-omniroute-attempts"] == "1"
-
-
-async def test_a_request_that_dies_after_part_of_an_answer_is_not_sent_again(serve_gateway):
-    requests = []
-
-    async def upstream(side):
-        requests.append(await side.request())
-        await side.send(b"HTTP/1.1 200 OK\r\ncontent-le")
-        side.reset()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request())
-        assert (await client.answer()).status == 502
-    assert len(requests) == 1
-
-
 async def test_a_second_connection_is_tried_when_the_first_is_throttled(
     memory_gateway, autojump_clock
 ):
@@ -267,32 +128,6 @@ async def test_a_second_connection_is_tried_when_the_first_is_throttled(
         assert (answer.status, answer.body) == (200, b'{"id":"second"}')
         assert answer.headers["x-omniroute-attempts"] == "2"
         assert (await gateway.record()).connection == "acme/spare"
-
-
-async def test_silence_before_the_first_event_is_bridged_by_keepalives(
-    memory_gateway, autojump_clock
-):
-    async def upstream(side):
-        await side.request()
-        await side.start_stream()
-        await trio.sleep(40)
-        await side.event(chunk("late"))
-        await trio.sleep(1)
-        await side.end_stream()
-
-    async with memory_gateway(upstream) as gateway:
-        client = await gateway.client()
-        started = trio.current_time()
-        await client.post(request(stream=True))
-        assert (await client.head()).status == 200
-        assert await client.piece() == b": keepalive\n\n"
-        assert 14 < trio.current_time() - started < 17
-        assert await client.piece() == b": keepalive\n\n"
-        piece = await client.piece()
-        assert json.loads(piece[6:])["choices"][0]["delta"]["content"] == "late"
-        last = await client.piece()
-        assert last.startswith(b": x-omniroute-provider: acme")
-        assert last.endswith(b"data: [DONE]\n\n")
 
 
 async def test_fallback_goes_on_unseen_after_an_early_keepalive(memory_gateway, autojump_clock):
@@ -320,105 +155,6 @@ async def test_fallback_goes_on_unseen_after_an_early_keepalive(memory_gateway, 
         assert b"overloaded" not in answer.body
 
 
-async def test_an_upstream_that_stays_silent_is_given_up(memory_gateway, autojump_clock):
-    async def upstream(side):
-        await side.request()
-        await side.gone()
-
-    async with memory_gateway(upstream, more="[upstream]\nfirst_byte_s = 30") as gateway:
-        client = await gateway.client()
-        started = trio.current_time()
-        await client.post(request())
-        answer = await client.answer()
-        assert answer.status == 504
-        assert 30 <= trio.current_time() - started < 32
-        assert (await gateway.record()).status == 504
-
-
-async def test_a_client_that_leaves_ends_the_upstream_call(serve_gateway):
-    gone = trio.Event()
-
-    async def upstream(side):
-        await side.request()
-        await side.start_stream()
-        await side.event(chunk("some words"))
-        await side.gone()
-        gone.set()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request(stream=True))
-        await client.head()
-        await client.piece()
-        await client.stream.aclose()
-        with trio.fail_after(5):
-            await gone.wait()
-        record = await gateway.record()
-        assert record.outcome == "cancelled"
-        assert record.usage.output_tokens > 0
-        assert record.usage_source == "estimated"
-
-
-async def test_a_client_that_leaves_a_silent_upstream_ends_the_call_too(serve_gateway):
-    asked, gone = trio.Event(), trio.Event()
-
-    async def upstream(side):
-        await side.request()
-        asked.set()
-        await side.gone()
-        gone.set()
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request())
-        with trio.fail_after(5):
-            await asked.wait()
-            await client.stream.aclose()
-            await gone.wait()
-        record = await gateway.record()
-        assert (record.outcome, record.status) == ("cancelled", 499)
-
-
-async def test_an_encoded_answer_is_undone(serve_gateway):
-    import gzip
-
-    plain = b'{"id":"x","usage":{"prompt_tokens":1,"completion_tokens":1}}'
-
-    async def upstream(side):
-        head, _ = await side.request()
-        assert b"accept-encoding: identity" in head.lower()
-        await side.answer(gzip.compress(plain), extra=b"content-encoding: gzip\r\n")
-
-    async with serve_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request())
-        answer = await client.answer()
-        assert answer.body == plain
-        assert "content-encoding" not in answer.headers
-
-
-async def test_a_slow_client_slows_the_upstream(memory_gateway, autojump_clock):
-    taken = 0
-
-    async def upstream(side):
-        nonlocal taken
-        await side.request()
-        await side.start_stream()
-        for _ in range(100):
-            await side.event(chunk("x" * 20_000))
-            taken += 1
-        await side.end_stream()
-
-    async with memory_gateway(upstream) as gateway:
-        client = await gateway.client()
-        await client.post(request(stream=True))
-        await trio.sleep(5)
-        assert 0 < taken < 20  # the windows of both legs, not the whole stream
-        answer = await client.answer()
-        assert answer.body.endswith(b"data: [DONE]\n\n")
-        assert taken == 100
-
-
 async def test_a_request_that_comes_back_to_us_is_a_loop(serve_gateway):
     async def upstream(side):
         head, _ = await side.request()
@@ -435,22 +171,73 @@ async def test_a_request_that_comes_back_to_us_is_a_loop(serve_gateway):
         assert "base_url" in json.loads(answer.body)["error"]["message"]
 
 
-async def test_http_1_0_gets_a_stream_that_ends_with_the_connection(serve_gateway):
+async def test_a_claude_client_is_answered_by_an_openai_provider(serve_gateway):
     async def upstream(side):
-        await side.request()
+        _, body = await side.request()
+        sent = json.loads(body)
+        assert sent["model"] == "plain"
+        assert sent["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "hi"},
+        ]
         await side.start_stream()
-        await side.event(chunk("old"))
+        await side.event(chunk("hel"))
+        await side.event(chunk("lo"))
+        await side.event(FINISH)
+        await side.event(USAGE)
         await side.end_stream()
+
+    asked = {
+        "model": "acme/plain[1m]",
+        "max_tokens": 50,
+        "stream": True,
+        "top_k": 3,
+        "system": "Be brief.",
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    async with serve_gateway(upstream) as gateway:
+        client = await gateway.client()
+        await client.post(json.dumps(asked).encode(), path="/v1/messages?beta=true")
+        answer = await client.answer()
+        assert answer.status == 200
+        assert answer.headers["request-id"] == answer.headers["x-request-id"]
+        assert answer.headers["x-omniroute-losses"] == "top_k"
+        assert answer.body.rstrip().endswith(b'data: {"type":"message_stop"}')
+        record = await gateway.record()
+        assert (record.client_format, record.endpoint) == ("claude", "/v1/messages")
+        assert (record.usage.input_tokens, record.usage.output_tokens) == (7, 3)
+
+
+async def test_an_answer_in_another_form_than_asked_for_is_turned_over(serve_gateway):
+    whole = {
+        "choices": [{"message": {"role": "assistant", "content": "all"}, "finish_reason": "stop"}]
+    }
+
+    async def upstream(side):
+        _, body = await side.request()
+        if json.loads(body).get("stream"):
+            await side.answer(json.dumps(whole).encode())
+        else:
+            await side.start_stream()
+            await side.event(chunk("all"))
+            await side.event(FINISH)
+            await side.end_stream()
 
     async with serve_gateway(upstream) as gateway:
         client = await gateway.client()
-        body = request(stream=True)
-        await client.send(
-            b"POST /v1/chat/completions HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer "
-            + KEY.encode()
-            + b"\r\ncontent-length: %d\r\n\r\n" % len(body)
-            + body
-        )
-        data = await client.closed()
-        assert b"transfer-encoding" not in data
-        assert data.endswith(b"data: [DONE]\n\n")
+        await client.post(request(stream=True))
+        streamed = await client.answer()
+        assert streamed.headers["content-type"].startswith("text/event-stream")
+        assert b'"content":"all"' in streamed.body
+        assert streamed.body.endswith(b"data: [DONE]\n\n")
+        await client.post(request())
+        folded = json.loads((await client.answer()).body)
+        assert folded["choices"][0]["message"]["content"] == "all"
+
+
+async def test_tokens_are_counted_for_a_target_that_cannot_be_asked(serve_gateway):
+    async with serve_gateway(None) as gateway:
+        client = await gateway.client()
+        body = {"model": "acme/plain", "messages": [{"role": "user", "content": "hi " * 100}]}
+        await client.post(json.dumps(body).encode(), path="/v1/messages/count_tokens")
+        assert json.loads((await client.answer()).body)["input_tokens"] > 50
