@@ -38,6 +38,9 @@ class Messages:
         self._tail = tail
         self._own = request.origin == FORMAT
         self._takes_custom = self._own or OPENAI_ITSELF in quirks
+        self._keeps_proofs = "reasoning-details" in quirks or (
+            self._own and OPENAI_ITSELF not in quirks  # it refuses members that it does not know
+        )
         self._marks_cache = self._own or "cache-control" in quirks
 
     def encoded(self) -> list[dict[str, Any]]:
@@ -65,7 +68,7 @@ class Messages:
             if self._own:
                 entry["name"] = message.name
             else:
-                self._losses.add("name")
+                self._losses.add("messages.name")
         return entry
 
     def _user(self, message: ir.Message, out: list[dict[str, Any]]) -> None:
@@ -104,12 +107,15 @@ class Messages:
             match part:
                 case ir.ToolCall():
                     name = self._names.sent(part.name)
+                    if part.signature and not self._keeps_proofs:
+                        self._losses.add("reasoning_signature")
                     calls.append(
                         tools.call_out(
                             part,
                             name,
                             tools.call_id(part.id, self._quirks),
                             as_function=not self._takes_custom,
+                            signed=self._keeps_proofs,
                         )
                     )
                 case ir.Reasoning():
@@ -145,7 +151,7 @@ class Messages:
         text = "\n\n".join(part.text for part in thoughts if part.text)
         if text or ("reasoning-required" in self._quirks and "tool_calls" in entry):
             entry["reasoning_content"] = text
-        if self._own or "reasoning-details" in self._quirks:
+        if self._keeps_proofs:
             details = [detail_of(part, at) for at, part in enumerate(thoughts)]
             proofs = [detail for detail in details if detail is not None]
             if proofs:

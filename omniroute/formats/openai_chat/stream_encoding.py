@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 class _Candidate:
     """One choice: what its chunks begin with, and which parts are open."""
 
-    __slots__ = ("arguments", "calls", "finished", "head", "kinds", "parts", "refused")
+    __slots__ = ("arguments", "calls", "finished", "head", "kinds", "parts", "refused", "thought")
 
     def __init__(self, head: bytes) -> None:
         self.head = head
@@ -41,6 +41,7 @@ class _Candidate:
         self.calls: dict[int, int] = {}  # part -> number of the call
         self.arguments: set[int] = set()  # calls of which arguments were sent
         self.parts: dict[int, ir.Reasoning] = {}  # open reasoning with what may prove it
+        self.thought = -1  # the reasoning part that was told last
         self.refused = False
         self.finished = False
 
@@ -125,9 +126,12 @@ class StreamEncoder:
                     known.signature += event.signature
                 if not event.text:
                     return b""
+                text = event.text
+                if event.index != candidate.thought:
+                    text = self._next_thought(candidate, event.index) + text
                 return b'%b"reasoning_content":%b%b' % (
                     candidate.head,
-                    _encode(event.text),
+                    _encode(text),
                     self._tail,
                 )
             case ir.PartStart():
@@ -197,7 +201,8 @@ class StreamEncoder:
                     part.text, part.signature, part.data, part.origin, part.id, part.summary
                 )
                 if part.text:
-                    return self._chunk(candidate, {"reasoning_content": part.text})
+                    text = self._next_thought(candidate, event.index) + part.text
+                    return self._chunk(candidate, {"reasoning_content": text})
             case ir.ToolCall():
                 return self._call(candidate, event.index, part)
             case ir.Image():
@@ -207,6 +212,12 @@ class StreamEncoder:
             case _:
                 pass  # another format's own: it has no place here
         return b""
+
+    def _next_thought(self, candidate: _Candidate, index: int) -> str:
+        """What stands before a reasoning part's text: in whole answers, too, an empty line."""
+        before = "\n\n" if candidate.thought >= 0 else ""
+        candidate.thought = index
+        return before
 
     def _call(self, candidate: _Candidate, index: int, part: ir.ToolCall) -> bytes:
         number = candidate.calls[index] = len(candidate.calls)
@@ -256,5 +267,5 @@ class StreamEncoder:
 
 
 def _one_line(json: bytes) -> bytes:
-    """Raw JSON may hold line ends between its tokens (never inside of strings): SSE cuts at them."""
+    """Raw JSON may hold line ends between its tokens (never in strings): SSE cuts at them."""
     return json.replace(b"\n", b" ").replace(b"\r", b" ")

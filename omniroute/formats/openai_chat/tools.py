@@ -149,15 +149,17 @@ def call_of(call: ToolCallIn, fallback_id: str) -> ir.ToolCall:
     return ir.ToolCall(id_, name, arguments, signature, origin)
 
 
-def call_out(part: ir.ToolCall, name: str, id_: str, *, as_function: bool) -> dict[str, Any]:
-    """A call as `tool_calls` holds it."""
+def call_out(
+    part: ir.ToolCall, name: str, id_: str, *, as_function: bool, signed: bool = True
+) -> dict[str, Any]:
+    """A call as `tool_calls` holds it; `signed`: with the state that accompanies it."""
     if part.custom and not as_function:
         custom = {"name": name, "input": part.arguments}
         return {"id": id_, "type": "custom", "custom": custom}
     arguments = arguments_of(part.arguments) if part.custom else part.arguments
     function = {"name": name, "arguments": arguments or "{}"}
     call: dict[str, Any] = {"id": id_, "type": "function", "function": function}
-    if part.signature and part.origin == "gemini":
+    if signed and part.signature and part.origin == "gemini":
         call["extra_content"] = {"google": {"thought_signature": part.signature}}
     return call
 

@@ -217,7 +217,7 @@ class _Encoder:
     def _lose_extra(self, what: str, extra: Mapping[str, Raw]) -> None:
         """Members of the client's own format, which this codec never leaves in a part."""
         for name in extra:
-            self._lose(f"{what}.{name}")
+            self._lose(f"parts.{what}.{name}")
 
     # --- the rest --------------------------------------------------------------------------------
 
