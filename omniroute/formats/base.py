@@ -142,6 +142,10 @@ class Tap(Protocol):
 
     def finish(self) -> bytes: ...
 
+    def fail(self, error: GatewayError) -> bytes:
+        """How this very stream ends when it fails after something was generated."""
+        ...
+
 
 class Dialect(Protocol):
     """Passthrough, errors and lists: what is done without decoding a request."""

@@ -166,10 +166,9 @@ class Reply:
         self._settle_stream("cancelled", why)
 
     def _error_event(self, error: GatewayError) -> bytes:
-        """How the client's stream ends; an encoder that has begun one knows what is open."""
-        tap = self.tap
-        if isinstance(tap, TranslatedStream) and tap.generated:
-            return tap.fail(error)
+        """How the client's stream ends; a tap that has begun one knows what is open."""
+        if self.tap is not None and self.tap.generated:
+            return self.tap.fail(error)
         return self.dialect.error_event(error, sse=self._sse)
 
     def _settle_stream(self, outcome: str, error: str) -> None:

@@ -46,6 +46,8 @@ SWEEP_S: Final = 0.25
 ACCEPTS_PER_WAKE: Final = 64  # then others have their turn
 SNAPSHOT_WAIT_S: Final = 0.05
 NO_DESCRIPTORS_PAUSE_S: Final = 0.1
+# Headers by which SDKs show their dialect on paths that dialects share.
+DIALECT_BY_HEADER: Final = {b"anthropic-version": "claude", b"x-goog-api-key": "gemini"}
 BACKLOG_ERRORS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger("omniroute.gateway")
@@ -372,9 +374,11 @@ class Gateway:
 
 
 def _dialect(endpoint: Endpoint, fields: Mapping[bytes, bytes]) -> Dialect:
-    """The client's dialect: the path's, except that Anthropic's model lists share OpenAI's path."""
-    if endpoint.format == "openai" and b"anthropic-version" in fields:
-        return DIALECTS["claude"]
+    """The client's dialect: the path's, except where three share the paths of model lists."""
+    if endpoint.format == DEFAULT_FORMAT:
+        for header, other in DIALECT_BY_HEADER.items():
+            if header in fields:
+                return DIALECTS[other]
     return DIALECTS[endpoint.format]
 
 

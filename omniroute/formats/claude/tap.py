@@ -5,8 +5,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
-from omniroute.formats.claude.errors import upstream_error
+from omniroute.formats.claude.errors import error_event, upstream_error
 from omniroute.formats.claude.wire import Counts, UsageBody
 from omniroute.usage import Usage
 from omniroute.wire.sse import SseReader, event_data
@@ -68,6 +69,10 @@ class ClaudeTap:
         if len(events) == 1:
             return self._event(events[0])
         return b"".join([self._event(raw) for raw in events])
+
+    def fail(self, error: GatewayError) -> bytes:
+        """How this very stream ends when it fails."""
+        return error_event(error)
 
     def finish(self) -> bytes:
         """The upstream has ended: a last event without its blank line still counts."""

@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
 from omniroute.formats.openai_chat.counts import UsageIn, usage_of
-from omniroute.formats.openai_chat.errors import is_bare_error, upstream_error
+from omniroute.formats.openai_chat.errors import error_event, is_bare_error, upstream_error
 from omniroute.formats.openai_chat.wire import NOTHING, UNREADABLE
 from omniroute.usage import Usage
 from omniroute.wire.jsonscan import JsonScanError, find_members, remove_member
@@ -110,6 +111,10 @@ class StreamTap:
         if len(events) == 1:
             return self._event(events[0])
         return b"".join([self._event(raw) for raw in events])
+
+    def fail(self, error: GatewayError) -> bytes:
+        """How this very stream ends when it fails."""
+        return error_event(error)
 
     def finish(self) -> bytes:
         """The upstream has ended: a last event without its blank line counts if it is whole."""

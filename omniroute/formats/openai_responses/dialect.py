@@ -12,7 +12,8 @@ import msgspec
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
 from omniroute.formats.openai_chat.lists import model_entry, model_list
-from omniroute.formats.openai_responses import errors, objects
+from omniroute.formats.openai_responses import errors
+from omniroute.formats.openai_responses.failing import failure
 from omniroute.formats.openai_responses.sealed import without_seals
 from omniroute.formats.openai_responses.tap import StreamTap, answer_usage
 from omniroute.formats.openai_responses.wire import FORMAT
@@ -96,13 +97,7 @@ class ResponsesDialect:
         return errors.error_body(error)
 
     def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
-        """Of the stream before nothing is known here, so ids and numbers begin anew."""
-        frame = objects.Frame("resp_failed", "", 0)
-        failed = frame.json("failed", error=errors.response_error(error))
-        return errors.error_frame(error, 0) + (
-            b'event: response.failed\ndata: {"type":"response.failed","sequence_number":1,'
-            b'"response":%b}\n\n' % failed
-        )
+        return failure(error)
 
     def keepalive(self, *, sse: bool = True) -> bytes:
         return b": keepalive\n\n"

@@ -8,8 +8,10 @@ from typing import Final
 
 import msgspec
 
+from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
 from omniroute.formats.openai_responses import errors, wire
+from omniroute.formats.openai_responses.failing import failure
 from omniroute.usage import Usage
 from omniroute.wire.sse import SseReader, SseTooLong, event_data
 
@@ -79,6 +81,10 @@ class StreamTap:
         if len(events) == 1:
             return self._event(events[0])
         return b"".join([self._event(raw) for raw in events])
+
+    def fail(self, error: GatewayError) -> bytes:
+        """How this very stream ends when it fails."""
+        return failure(error)
 
     def finish(self) -> bytes:
         """A last event without its blank line still counts."""
