@@ -135,7 +135,8 @@ def _parts(pieces: Iterable[Piece], tally: Tally) -> Iterator[tuple[list[Json], 
                 last = closed()
                 if last:
                     yield last, ""
-                signed = [{"text": "", "thoughtSignature": SIGNATURE}] if thought else []
+                is_signed = thought and not called  # a call carries the signature itself
+                signed = [{"text": "", "thoughtSignature": SIGNATURE}] if is_signed else []
                 yield signed, _FINISH[reason]
 
 

@@ -184,6 +184,8 @@ def _parts(content: Any, where: str) -> list[Json]:
         at = f"{where}.parts[{index}]"
         part = _known(one, (*_DATA, *_BESIDE_DATA), at)
         data = [name for name in _DATA if name in part]
+        if not data and part.get("thoughtSignature"):
+            data, part = ["text"], {"text": "", **part}  # the vendor's own CLI leaves it out
         if len(data) != 1:
             raise _wrong(at, "exactly one kind of data is expected")
         _check_part(part, data[0], at)

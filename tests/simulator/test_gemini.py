@@ -93,6 +93,15 @@ def test_a_call_comes_whole_and_the_first_one_signed() -> None:
     assert ["thoughtSignature" in part for part in parts] == [True, False]
 
 
+def test_after_thoughts_the_signature_stands_on_the_call_or_behind_the_text() -> None:
+    def signed(**fields: Any) -> list[str]:
+        content = whole("reasoning-tools", **fields)["candidates"][0]["content"]
+        return [next(iter(part)) for part in content["parts"] if "thoughtSignature" in part]
+
+    assert signed(tools=TOOLS) == ["functionCall"]
+    assert signed() == ["text"]
+
+
 def test_usage_can_be_withheld() -> None:
     assert all("usageMetadata" not in chunk for chunk in chunks("no-usage"))
     assert "usageMetadata" not in whole("no-usage")

@@ -104,6 +104,14 @@ def test_a_signature_has_to_be_its_own_or_the_word_for_none() -> None:
         read(HELLO, signed("ZnJvbSBlbHNld2hlcmU="), result("f"))
 
 
+def test_a_signature_may_stand_alone() -> None:
+    """So the vendor's own CLI sends back an empty text that was signed."""
+    answer = {"role": "model", "parts": [{"text": "Hi"}, {"thoughtSignature": SIGNATURE}]}
+    read(HELLO, answer, HELLO)
+    with pytest.raises(Refusal, match="one kind"):
+        read(HELLO, {"role": "model", "parts": [{"thoughtSignature": ""}]}, HELLO)
+
+
 @pytest.mark.parametrize(
     ("tools", "why"),
     [
