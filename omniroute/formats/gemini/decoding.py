@@ -165,7 +165,10 @@ class _Conversation:
             part = wire.decode_part(raw)
             call = part.functionCall or part.function_call
             if call is not None:
-                made.append(self._call(call, part.signature))
+                thought = _thought_before(part.signature)
+                if thought is not None:
+                    _put_before_call(thought, made)
+                made.append(self._call(call, "" if thought else part.signature))
             elif part.functionResponse or part.function_response:
                 raise ir.FormatError(
                     f"`{where}` is of the model and holds a functionResponse; results come from "
@@ -284,6 +287,22 @@ def plain_parts(part: wire.Part, raw: Raw) -> list[ir.Part]:
     if signature:
         made.append(_reasoning("", signature))
     return made
+
+
+def _thought_before(signature: str) -> ir.Reasoning | None:
+    """The thought whose state a call has brought back; see `identity.Sealed`."""
+    sealed = unseal(signature) if signature else None
+    if sealed is None or not sealed.before:
+        return None
+    return _reasoning(sealed.text, signature)
+
+
+def _put_before_call(thought: ir.Reasoning, made: list[ir.Part]) -> None:
+    """Some clients send the words of thoughts back, too; with the state they are whole again."""
+    last = made[-1] if made else None
+    if isinstance(last, ir.Reasoning) and not (last.signature or last.data):
+        made.pop()
+    made.append(thought)
 
 
 def _reasoning(text: str, signature: str) -> ir.Reasoning:

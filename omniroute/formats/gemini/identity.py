@@ -31,13 +31,19 @@ _PREFIX: Final = urlsafe_b64encode(_MARK).decode()
 
 
 class Sealed(msgspec.Struct, omit_defaults=True, gc=False):
-    """State of another format on its way through a Gemini client."""
+    """State of another format on its way through a Gemini client.
+
+    On a call it is the call's own, or with `before` that of the thought before the call, words
+    included: clients send calls back as they were, and thoughts not at all.
+    """
 
     origin: str
     signature: str = ""
     data: str = ""
     id: str = ""
     summary: bool = False
+    before: bool = False
+    text: str = ""
 
 
 _decode = msgspec.json.Decoder(Sealed).decode

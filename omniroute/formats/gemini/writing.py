@@ -9,6 +9,7 @@ out as they come: their chunk is a fixed head, the JSON string, a fixed tail.
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
@@ -43,8 +44,17 @@ def encode_response(response: ir.Response, shown: Shown) -> bytes:
 def _candidate(choice: ir.Choice) -> dict[str, Any]:
     parts: list[OutPart | msgspec.Raw] = []
     candidate: dict[str, Any] = {}
-    for part in choice.parts:
-        _write(part, parts)
+    before: ir.Part | None = None
+    for part, behind in zip_longest(choice.parts, choice.parts[1:]):
+        carried = _carried(part, behind)
+        if carried is not None:
+            if carried.text:
+                parts.append(OutPart(text=carried.text, thought=True))
+        elif isinstance(part, ir.ToolCall):
+            parts.append(_call(part, part.arguments, _carried(before, part)))
+        else:
+            _write(part, parts)
+        before = part
         if isinstance(part, ir.Text):
             _write_sources(part, candidate)
     candidate["content"] = {"parts": parts, "role": "model"}
@@ -111,7 +121,18 @@ def _reasoning(part: ir.Reasoning) -> OutPart:
     return OutPart(text=part.text, thought=True, thoughtSignature=signature)
 
 
-def _call(call: ir.ToolCall, arguments: str) -> OutPart:
+def _carried(thought: ir.Part | None, call: ir.Part | None) -> ir.Reasoning | None:
+    """The thought, if the call behind it carries its state.
+
+    As Gemini's own calls do: clients send calls back as they were, and thoughts not at all.
+    """
+    if not isinstance(thought, ir.Reasoning) or not isinstance(call, ir.ToolCall):
+        return None
+    has_state = thought.origin not in ("", FORMAT) and (thought.signature or thought.data)
+    return thought if has_state and not call.signature else None
+
+
+def _call(call: ir.ToolCall, arguments: str, thought: ir.Reasoning | None = None) -> OutPart:
     args = object_or_input(custom_tools.arguments_of(arguments) if call.custom else arguments)
     function: dict[str, Any] = {"name": call.name, "args": args}
     if call.id:
@@ -119,6 +140,9 @@ def _call(call: ir.ToolCall, arguments: str) -> OutPart:
     signature = call.signature
     if signature and call.origin not in ("", FORMAT):
         signature = seal(Sealed(call.origin, signature))
+    if thought is not None:
+        state = (thought.signature, thought.data, thought.id, thought.summary)
+        signature = seal(Sealed(thought.origin, *state, True, thought.text))
     return OutPart(functionCall=function, thoughtSignature=signature)
 
 
@@ -136,8 +160,10 @@ class StreamEncoder:
     """Events into a client's stream; see `formats.base.StreamEncoder`."""
 
     __slots__ = (
+        "_before",
         "_finished",
         "_heads",
+        "_held",
         "_id",
         "_model",
         "_open",
@@ -160,6 +186,8 @@ class StreamEncoder:
         self._open: dict[tuple[int, int], ir.Part] = {}
         self._pieces: dict[tuple[int, int], list[str]] = {}
         self._finished: dict[int, dict[str, Any]] = {}
+        self._held: dict[int, ir.Reasoning] = {}  # thoughts with state, until the next part opens
+        self._before: dict[tuple[int, int], ir.Reasoning] = {}  # what a call carries beside itself
         self._refused: dict[int, str] = {}
         self._usage: Usage | None = None
         self._started = False  # has an element of the array gone out?
@@ -194,11 +222,14 @@ class StreamEncoder:
 
     def finish(self) -> bytes:
         """The last chunk: why each candidate ended, and the tokens used."""
+        held = b"".join([self._state(choice, part) for choice, part in self._held.items()])
+        self._held = {}
         finished = self._finished or {0: {"finishReason": "STOP", "index": 0}}
         last: dict[str, Any] = {"candidates": list(finished.values())}
         if self._usage is not None:
             last["usageMetadata"] = reasons.written_usage(self._usage)
-        return _escaped(self._chunk(_encode(last)[:-1] + b"," + self._tails)) + self._end()
+        chunk = self._chunk(_encode(last)[:-1] + b"," + self._tails)
+        return _escaped(held + chunk) + self._end()
 
     def fail(self, error: GatewayError) -> bytes:
         """The service's own way: an error object in place of the next chunk."""
@@ -240,7 +271,7 @@ class StreamEncoder:
         opened = self._open.get(key)
         if isinstance(opened, ir.Reasoning):
             opened.signature += event.signature
-            opened.text = opened.text or event.text[:1]  # whether there is any decides the shape
+            self._pieces.setdefault(key, []).append(event.text)
 
     def _rare(self, event: ir.Event, out: list[bytes]) -> None:
         match event:
@@ -266,6 +297,12 @@ class StreamEncoder:
     def _opened(self, event: ir.PartStart, out: list[bytes]) -> None:
         part = event.part
         key = (event.choice, event.index)
+        held = self._held.pop(event.choice, None)
+        if held is not None:
+            if _carried(held, part) is held:
+                self._before[key] = held
+            else:
+                out.append(self._state(event.choice, held))
         match part:
             case ir.Text() | ir.Refusal():
                 self._open[key] = part
@@ -286,6 +323,12 @@ class StreamEncoder:
             case _:
                 self._open[key] = part
 
+    def _state(self, choice: int, thought: ir.Reasoning) -> bytes:
+        """A thought's state by itself: its words have gone out."""
+        made = _reasoning(thought)
+        made.text = ""
+        return self._part(choice, made, {})
+
     def _ended(self, event: ir.PartEnd, out: list[bytes]) -> None:
         key = (event.choice, event.index)
         opened = self._open.pop(key, None)
@@ -294,12 +337,15 @@ class StreamEncoder:
             case ir.ToolCall():
                 pieces = self._pieces.pop(key, [])
                 arguments = "".join(pieces) if event.part is None else part.arguments
-                out.append(self._part(event.choice, _call(part, arguments), {}))
+                before = self._before.pop(key, None)
+                carried = _carried(before, part)
+                if before is not None and carried is None:
+                    out.append(self._state(event.choice, before))
+                out.append(self._part(event.choice, _call(part, arguments, carried), {}))
             case ir.Reasoning():
-                made = _reasoning(part)
-                made.text = ""
-                if made.thoughtSignature:
-                    out.append(self._part(event.choice, made, {}))
+                text = "".join(self._pieces.pop(key, ())) or part.text
+                if part.signature or part.data:
+                    self._held[event.choice] = msgspec.structs.replace(part, text=text)
             case ir.Text():
                 beside: dict[str, Any] = {}
                 _write_sources(part, beside)
