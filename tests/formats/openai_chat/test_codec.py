@@ -1,5 +1,7 @@
 """The golden cases: what they mean, and that nothing is lost on the way through the IR."""
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from omniroute.formats import ir
 from omniroute.formats.base import PathFacts, Shown, TargetModel
 from omniroute.formats.fold import fold, unfold
-from omniroute.formats.openai_chat import CARRIED, codec
+from omniroute.formats.openai_chat import CARRIED, QUIRKS, codec
 from omniroute.formats.openai_chat.wire import OPENAI_ITSELF
 from tests.formats.claude.cases import cuts, told
 from tests.formats.openai_chat.cases import ANSWERED, CASES, MAX_EVENT_BYTES, decoded, golden
@@ -112,20 +114,47 @@ def test_a_stream_is_done_at_its_terminator_and_not_before(case: str) -> None:
 
 @given(st.binary(max_size=40) | JSON.map(msgspec.json.encode))
 def test_no_bytes_make_the_codec_raise_anything_but_its_own_errors(body: bytes) -> None:
-    for read in (
-        lambda: CODEC.decode_request(body, PathFacts()),
-        lambda: CODEC.decode_response(body),
-    ):
-        try:
-            read()
-        except ir.FormatError:
-            pass
+    with suppress(ir.FormatError):
+        CODEC.decode_request(body, PathFacts())
+    with suppress(ir.FormatError):
+        CODEC.decode_response(body)
     decoder = CODEC.stream_decoder(100)
-    try:
+    with suppress(ir.FormatError):
         decoder.feed(b"data: " + body + b"\n\n")
         decoder.finish()
+
+
+MEMBERS = sorted(
+    name
+    for case in CASES
+    for name in msgspec.json.decode(golden(case, "request.json"))
+    if name not in ("model", "messages")
+)
+MESSAGES = [
+    message
+    for case in CASES
+    for message in msgspec.json.decode(golden(case, "request.json"))["messages"]
+]
+
+
+@given(
+    st.lists(st.sampled_from(MESSAGES), min_size=1, max_size=4),
+    st.dictionaries(st.sampled_from(MEMBERS), JSON, max_size=3),
+    st.sets(st.sampled_from(sorted(QUIRKS))),
+    st.sampled_from(["openai", "claude"]),
+)
+def test_any_request_is_encoded_or_refused_for_any_target(
+    messages: list[object], members: dict[str, object], quirks: set[str], origin: str
+) -> None:
+    body = msgspec.json.encode({"model": "m", "messages": messages, **members})
+    try:
+        request = CODEC.decode_request(body, PathFacts())
     except ir.FormatError:
-        pass
+        return
+    request.origin = origin
+    with suppress(ir.CannotCarry):
+        encoded = CODEC.encode_request(request, TargetModel("m", quirks=frozenset(quirks)))
+        CODEC.decode_request(encoded.body, PathFacts())
 
 
 def test_every_feature_says_how_it_is_carried() -> None:
