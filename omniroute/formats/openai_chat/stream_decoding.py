@@ -130,7 +130,7 @@ class _Candidate:
 class StreamDecoder:
     """See `base.StreamDecoder`."""
 
-    __slots__ = ("_candidates", "_done", "_failed", "_id", "_reader", "_started", "_too_long")
+    __slots__ = ("_broken", "_candidates", "_done", "_failed", "_id", "_reader", "_started")
 
     def __init__(self, max_event_bytes: int) -> None:
         self._reader = SseReader(max_event_bytes)
@@ -138,7 +138,7 @@ class StreamDecoder:
         self._started = False
         self._done = False
         self._failed = False
-        self._too_long = False
+        self._broken: ir.FormatError | None = None
         self._id = ""
 
     @property
@@ -146,24 +146,27 @@ class StreamDecoder:
         return self._done
 
     def feed(self, data: bytes) -> list[ir.Event]:
+        """Where events before a broken one are good, they come first; the next call raises."""
+        if self._broken is not None:
+            raise self._broken
         out: list[ir.Event] = []
-        if self._too_long:
-            raise ir.FormatError("an event of the stream is too long")
         try:
-            events = self._reader.feed(data)
-        except SseTooLong as error:
-            # What stood before it is good; the next call says what is wrong.
-            self._too_long = True
-            events = error.events
-            if not events:
-                raise ir.FormatError(str(error)) from None
-        for raw in events:
-            self._event(raw, out)
+            try:
+                events = self._reader.feed(data)
+            except SseTooLong as error:
+                events = error.events
+                self._broken = ir.FormatError(str(error))
+            for raw in events:
+                self._event(raw, out)
+        except ir.FormatError as error:
+            self._broken = error
+        if self._broken is not None and not out:
+            raise self._broken
         return out
 
     def finish(self) -> list[ir.Event]:
-        if self._too_long:
-            raise ir.FormatError("an event of the stream is too long")
+        if self._broken is not None:
+            raise self._broken
         out: list[ir.Event] = []
         for raw in self._reader.finish():
             self._event(raw, out)
