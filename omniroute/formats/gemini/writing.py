@@ -124,12 +124,18 @@ def _reasoning(part: ir.Reasoning) -> OutPart:
 def _carried(thought: ir.Part | None, call: ir.Part | None) -> ir.Reasoning | None:
     """The thought, if the call behind it carries its state.
 
-    As Gemini's own calls do: clients send calls back as they were, and thoughts not at all.
+    As Gemini's own calls do: clients send calls back as they were, and thoughts not at all. The
+    words alone are state, too: some OpenAI-like services want them back with the call.
     """
     if not isinstance(thought, ir.Reasoning) or not isinstance(call, ir.ToolCall):
         return None
-    has_state = thought.origin not in ("", FORMAT) and (thought.signature or thought.data)
-    return thought if has_state and not call.signature else None
+    is_carried = thought.origin != FORMAT and _has_state(thought) and not call.signature
+    return thought if is_carried else None
+
+
+def _has_state(thought: ir.Reasoning) -> bool:
+    words = thought.text if thought.origin != FORMAT else ""
+    return bool(thought.signature or thought.data or words)
 
 
 def _call(call: ir.ToolCall, arguments: str, thought: ir.Reasoning | None = None) -> OutPart:
@@ -324,10 +330,10 @@ class StreamEncoder:
                 self._open[key] = part
 
     def _state(self, choice: int, thought: ir.Reasoning) -> bytes:
-        """A thought's state by itself: its words have gone out."""
+        """A thought's state by itself, if there is more than its words: those have gone out."""
         made = _reasoning(thought)
         made.text = ""
-        return self._part(choice, made, {})
+        return self._part(choice, made, {}) if made.thoughtSignature else b""
 
     def _ended(self, event: ir.PartEnd, out: list[bytes]) -> None:
         key = (event.choice, event.index)
@@ -344,8 +350,9 @@ class StreamEncoder:
                 out.append(self._part(event.choice, _call(part, arguments, carried), {}))
             case ir.Reasoning():
                 text = "".join(self._pieces.pop(key, ())) or part.text
-                if part.signature or part.data:
-                    self._held[event.choice] = msgspec.structs.replace(part, text=text)
+                thought = msgspec.structs.replace(part, text=text)
+                if _has_state(thought):
+                    self._held[event.choice] = thought
             case ir.Text():
                 beside: dict[str, Any] = {}
                 _write_sources(part, beside)

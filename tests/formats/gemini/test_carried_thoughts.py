@@ -16,6 +16,7 @@ CODEC = gemini.codec()
 SHOWN = Shown("acme/model", "r-1", 1)
 THOUGHT = ir.Reasoning("Hm.", "c2ln", origin="claude")
 SEALED = ir.Reasoning("", data="c2VhbGVk", origin="openai-responses", id="rs_1", summary=True)
+WORDS = ir.Reasoning("Hm.")  # as services that resemble OpenAI give it
 CALL = ir.ToolCall("toolu_1", "look", "{}")
 TEXT = ir.Text("Well.")
 
@@ -49,14 +50,14 @@ def came_back(parts: list[dict[str, Any]]) -> list[ir.Part]:
 
 
 @pytest.mark.parametrize("written", [whole, streamed])
-@pytest.mark.parametrize("thought", [THOUGHT, SEALED])
+@pytest.mark.parametrize("thought", [THOUGHT, SEALED, WORDS])
 def test_it_comes_back_with_the_call_alone(written, thought: ir.Reasoning) -> None:
     calls = [part for part in written(thought, CALL) if "functionCall" in part]
     assert came_back(calls) == [thought, CALL]
 
 
 @pytest.mark.parametrize("written", [whole, streamed])
-@pytest.mark.parametrize("thought", [THOUGHT, SEALED])
+@pytest.mark.parametrize("thought", [THOUGHT, SEALED, WORDS])
 def test_it_comes_back_once_where_thoughts_come_back_too(written, thought: ir.Reasoning) -> None:
     assert came_back(written(thought, CALL)) == [thought, CALL]
 
