@@ -152,24 +152,38 @@ if sys.platform == "linux":
             waiter.end()
 
         async def run(self) -> None:
-            poll = self._epoll.poll
-            waiters = self._waiters
+            # Trio watches our epoll's own descriptor, so its wait ends when one of our sockets is
+            # ready. The events are then taken in the hook that Trio calls right after its wait:
+            # whoever waited runs in this very turn of the loop, not in the next.
+            hook = _AfterWait(self._epoll, self._waiters)
+            trio.lowlevel.add_instrument(hook)
             descriptor = self._epoll.fileno()
             try:
                 while True:
                     await trio.lowlevel.wait_readable(descriptor)
-                    for fd, events in poll(0, MAX_EVENTS):
-                        waiter = waiters.get(fd)
-                        if waiter is None:
-                            continue  # closed between the poll and now
-                        if events & _IN:
-                            waiter.wake_reader()
-                            if events & _GONE:
-                                waiter.note_hangup()
-                        if events & _OUT and not waiter.writable:
-                            waiter.wake_writer()
             finally:
+                trio.lowlevel.remove_instrument(hook)
                 self._epoll.close()
+
+    class _AfterWait(trio.abc.Instrument):
+        """Takes the events of one epoll whenever Trio has waited for input or output."""
+
+        def __init__(self, epoll: select.epoll, waiters: dict[int, Waiter]) -> None:
+            self._poll = epoll.poll
+            self._waiters = waiters
+
+        def after_io_wait(self, timeout: float) -> None:
+            waiters = self._waiters
+            for descriptor, events in self._poll(0, MAX_EVENTS):
+                waiter = waiters.get(descriptor)
+                if waiter is None:
+                    continue  # closed between the poll and now
+                if events & _IN:
+                    waiter.wake_reader()
+                    if events & _GONE:
+                        waiter.note_hangup()
+                if events & _OUT and not waiter.writable:
+                    waiter.wake_writer()
 
 
 class PortableWaiter(Waiter):
