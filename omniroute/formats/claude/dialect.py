@@ -1,7 +1,8 @@
 """The Messages format as passthrough needs it: peek, edits, tap, lists. See `base.Dialect`.
 
-The client's bytes go on as they are but for the model's name, and but for reasoning of other
-formats that a Claude client keeps under seal (`identity`): the service would refuse it.
+The client's bytes go on as they are but for the model's name, unless they hold reasoning of other
+formats, which a Claude client keeps under seal (`identity`) and the service would refuse: then the
+codec writes the request anew, without it.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats.base import ModelEntry, PathFacts, Peek, Tap, UpstreamError
+from omniroute.formats import ir
+from omniroute.formats.base import ModelEntry, PathFacts, Peek, Tap, TargetModel, UpstreamError
+from omniroute.formats.claude.encode import encode_request
 from omniroute.formats.claude.encoder import MESSAGE_STOP
 from omniroute.formats.claude.errors import error_body, error_event, upstream_error
 from omniroute.formats.claude.identity import MARK_BYTES, without_sealed
+from omniroute.formats.claude.requests import decode_request
 from omniroute.formats.claude.tap import ClaudeTap
 from omniroute.formats.claude.wire import FORMAT, UsageBody, usage_of
 from omniroute.usage import Usage
@@ -46,6 +50,18 @@ class _Answer(Struct, gc=False):
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
+
+
+def _rewritten(body: bytes, model: str) -> bytes | None:
+    """The request without what other formats left in it; None where it is no request at all.
+
+    Where the service insists on its own reasoning (a turn that calls tools, with thinking on) and
+    that turn is another's, the codec turns thinking off.
+    """
+    try:
+        return encode_request(decode_request(body), TargetModel(model)).body
+    except (ir.FormatError, ir.CannotCarry):
+        return None  # the upstream says what is wrong with it in its own words
 
 
 class ClaudeDialect:
@@ -97,10 +113,14 @@ class ClaudeDialect:
 
     def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes:
         """`ask_usage` changes nothing: this format always reports usage."""
+        if MARK_BYTES in body and b"max_tokens" in peeked.members:
+            rewritten = _rewritten(body, model)
+            if rewritten is not None:
+                return rewritten
         edits: list[tuple[Member, bytes]] = []
         if model != peeked.model:
             edits.append((peeked.members[b"model"], msgspec.json.encode(model)))
-        messages = peeked.members.get(b"messages")
+        messages = peeked.members.get(b"messages")  # of a request to count: nothing else changes
         if messages is not None and MARK_BYTES in body:
             try:
                 kept = without_sealed(body[messages.value_start : messages.value_end])
@@ -113,9 +133,14 @@ class ClaudeDialect:
             body = replace_value(body, member, value)
         return body
 
-    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> Tap:
+    def tap(
+        self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True, sanitises: bool = False
+    ) -> Tap:
         """`strip_usage` changes nothing: clients of this format expect usage."""
         return ClaudeTap(max_event_bytes)
+
+    def sanitised(self, body: bytes) -> bytes:
+        return body  # its SDKs take what they do not know as it is
 
     def answer_usage(self, body: bytes) -> Usage | None:
         try:

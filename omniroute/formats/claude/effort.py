@@ -64,10 +64,15 @@ def room(
     wish = request.reasoning
     if wish is not None and request.origin == FORMAT:
         own = wish.extra
+        wished = own.get("thinking")
+        # A budget demands Claude's own thinking in tool loops; the client cannot know that the
+        # thought it keeps is another's.
+        lost = wished is not None and b'"enabled"' in bytes(wished) and _is_anothers(request)
         return Room(
             _default(limit) if given is None else given,
-            own.get("thinking"),
+            None if lost else wished,
             own.get("effort"),
+            lost=lost,
             clamped=clamped,
         )
     plain = Room(_default(limit) if given is None else given, clamped=clamped)
@@ -123,6 +128,15 @@ def _may_think(request: ir.Request, traits: Traits) -> bool:
             isinstance(part, ir.ToolResult) for part in message.parts
         )
     return True
+
+
+def _is_anothers(request: ir.Request) -> bool:
+    """Did another format's model begin the tool loop that this request continues?"""
+    turn = next((each for each in reversed(request.messages) if each.role == "assistant"), None)
+    if turn is None or not any(isinstance(p, ir.ToolResult) for p in request.messages[-1].parts):
+        return False
+    own = [part for part in turn.parts if not _is_foreign(part)]
+    return len(own) < len(turn.parts) and not (own and isinstance(own[0], ir.Reasoning))
 
 
 def _is_foreign(part: ir.Part) -> bool:

@@ -13,9 +13,12 @@ from urllib.parse import quote
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
+from omniroute.formats import ir
+from omniroute.formats.base import ModelEntry, PathFacts, Peek, TargetModel, UpstreamError
 from omniroute.formats.gemini import errors, reasons, wire
-from omniroute.formats.gemini.identity import FORMAT
+from omniroute.formats.gemini.decoding import decode_request
+from omniroute.formats.gemini.encoding import encode_request
+from omniroute.formats.gemini.identity import FORMAT, MARK_BYTES
 from omniroute.formats.gemini.writing import ARRAY_BETWEEN, ARRAY_END
 from omniroute.usage import Usage
 from omniroute.wire.jsonscan import (
@@ -209,15 +212,27 @@ class GeminiDialect:
         return msgspec.json.encode({"totalTokens": tokens})
 
     def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes:
-        """The client's bytes; a model named in the body, too, must be the same as in the path."""
+        """The client's bytes, but for signatures of other formats that the client keeps under seal.
+
+        A model named in the body, too, must be the same as in the path.
+        """
+        if MARK_BYTES in body:
+            rewritten = _rewritten(body, model, stream=peeked.stream)
+            if rewritten is not None:
+                return rewritten
         member = peeked.members.get(b"model")
         if member is None:
             return body
         return replace_value(body, member, msgspec.json.encode(f"models/{model}"))
 
-    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> StreamTap:
+    def tap(
+        self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True, sanitises: bool = False
+    ) -> StreamTap:
         """Usage is part of every stream here, so there never is any to take out."""
         return StreamTap(max_event_bytes=max_event_bytes, sse=sse)
+
+    def sanitised(self, body: bytes) -> bytes:
+        return body  # its SDKs take what they do not know as it is
 
     def answer_usage(self, body: bytes) -> Usage | None:
         try:
@@ -249,6 +264,18 @@ class GeminiDialect:
 
     def model_entry(self, entry: ModelEntry) -> bytes:
         return msgspec.json.encode(_model(entry))
+
+
+def _rewritten(body: bytes, model: str, *, stream: bool) -> bytes | None:
+    """The request without what other formats left in it; None where it is no such request.
+
+    A call that lost its signature by that gets the service's own word for "none".
+    """
+    try:
+        request = decode_request(body, PathFacts(model, stream))
+        return encode_request(request, TargetModel(model)).body
+    except (ir.FormatError, ir.CannotCarry):
+        return None  # the upstream says what is wrong with it in its own words
 
 
 def _target(url_path: str, model: str, method: str, *, sse: bool) -> str:

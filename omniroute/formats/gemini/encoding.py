@@ -185,7 +185,10 @@ class _Encoder:
                 _reasoning(part, made)
             else:
                 self._plain(part, made)
-        needs = reasons.requires_signatures(self._target.model) and not self._own
+        # What a Gemini client sends is its own business, but where it kept another's state for us.
+        needs = reasons.requires_signatures(self._target.model) and (
+            not self._own or any(map(_is_anothers, message.parts))
+        )
         if first_call is not None and needs and not signed:
             first_call.thoughtSignature = NO_SIGNATURE
         return made
@@ -380,6 +383,11 @@ def _file(part: ir.File) -> OutPart:
             )
         return OutPart(fileData={"mimeType": part.media_type, "fileUri": part.file_id})
     return OutPart(fileData=_reference(part.url, part.media_type, "application/pdf"))
+
+
+def _is_anothers(part: ir.Part) -> bool:
+    """Did the model of another format make this part?"""
+    return isinstance(part, ir.ToolCall | ir.Reasoning) and part.origin not in ("", FORMAT)
 
 
 def _reasoning(part: ir.Reasoning, made: list[OutPart | Raw]) -> None:

@@ -28,6 +28,8 @@ handling") names this value. It claims nothing: it switches the check off and sa
 
 _MARK: Final = b"omniroute:v1"  # twelve bytes, so that its base64 is a prefix of the whole's
 _PREFIX: Final = urlsafe_b64encode(_MARK).decode()
+MARK_BYTES: Final = _PREFIX.encode()
+"""In every sealed signature, whichever alphabet its base64 is in."""
 
 
 class Sealed(msgspec.Struct, omit_defaults=True, gc=False):

@@ -48,8 +48,29 @@ def test_sealed_state_of_others_is_cut_out_and_nothing_else() -> None:
     sent = json.loads(passed(body(messages=history)))
     assert sent["messages"] == [
         history[0],
-        {"role": "assistant", "content": [own, {**text, "citations": []}]},
+        {"role": "assistant", "content": [own, {"type": "text", "text": "cited"}]},
     ]
+
+
+def test_thinking_is_off_where_the_service_would_want_the_thought_of_another() -> None:
+    """With thinking on, a turn that calls tools has to begin with the service's own thought."""
+    thought = {"type": "thinking", "thinking": "hm", "signature": seal(Sealed("gemini", "x"))}
+    call = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "seen"}
+    given = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 4096,
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "tools": [{"name": "look", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": "look"},
+            {"role": "assistant", "content": [thought, call]},
+            {"role": "user", "content": [result]},
+        ],
+    }
+    sent = json.loads(passed(json.dumps(given).encode(), "claude-sonnet-4-5"))
+    assert sent["messages"][1]["content"] == [call]
+    assert sent.get("thinking", {"type": "disabled"}) == {"type": "disabled"}
 
 
 def test_messages_that_are_none_are_left_to_the_upstream() -> None:

@@ -9,6 +9,7 @@ from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats import gemini
 from omniroute.formats.base import Codec, Dialect, ModelEntry, PathFacts
 from omniroute.formats.gemini.dialect import StreamTap
+from omniroute.formats.gemini.identity import MARK_BYTES, NO_SIGNATURE, Sealed, seal
 from omniroute.usage import Usage
 from tests.formats.gemini.cases import ANSWERED, MAX_EVENT_BYTES, cuts, golden
 
@@ -69,6 +70,33 @@ def test_the_path_says_model_and_stream() -> None:
     assert (peeked.model, peeked.stream) == ("acme/gemini-3-pro", True)
     assert DIALECT.upstream_body(body, peeked, "gemini-3-pro", ask_usage=True) is body
     assert DIALECT.peek(body, PathFacts("models/x")).model == "x"
+
+
+def test_sealed_signatures_of_others_never_reach_the_service() -> None:
+    sealed = seal(Sealed("claude", "c2ln"))
+    call = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": sealed}
+    own = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "c2ln"}
+    result = [{"functionResponse": {"name": "look", "response": {"output": "x"}}}]
+    contents = [
+        {"role": "user", "parts": [{"text": "look"}]},
+        {"role": "model", "parts": [own]},
+        {"role": "user", "parts": result},
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": result},
+    ]
+    body = json.dumps({"contents": contents, "generationConfig": {"topK": 3}}).encode()
+    sent = DIALECT.upstream_body(body, DIALECT.peek(body, PATH), "gemini-3-pro", ask_usage=False)
+    read = json.loads(sent)
+    signatures = [read["contents"][at]["parts"][0].get("thoughtSignature") for at in (1, 3)]
+    assert signatures == ["c2ln", NO_SIGNATURE]
+    assert read["generationConfig"] == {"topK": 3}
+    assert read["contents"][4]["parts"] == result
+
+
+def test_what_only_looks_sealed_is_left_to_the_service() -> None:
+    body = b'{"contents":7,"note":"' + MARK_BYTES + b'"}'
+    peeked = DIALECT.peek(body, PATH)
+    assert DIALECT.upstream_body(body, peeked, "m", ask_usage=False) is body
 
 
 def test_a_model_in_the_body_follows_the_path() -> None:
