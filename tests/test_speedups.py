@@ -26,7 +26,7 @@ from omniroute._speedups import (
 )
 
 REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_EXTENSIONS", "") not in ("", "0")
-PAIRS = ["sse", "jsonscan", "thinktags"]
+PAIRS = ["sse", "jsonscan", "thinktags", "deltas"]
 BUILT = all(find_spec(f"omniroute._speedups.{name}_c") for name in PAIRS)
 
 needs_extension = pytest.mark.skipif(
@@ -39,10 +39,10 @@ def compiled(name: str) -> ModuleType:
 
 
 def choice(setup: str = "", **env: str) -> str:
-    """What a fresh interpreter chooses: "<compiled> <module> <module> <module>: <reason>"."""
+    """What a fresh interpreter chooses: "<compiled> <module> <module> …: <reason>"."""
     code = f"""{setup}
 import omniroute._speedups as chosen
-twins = (chosen.SseReader, chosen.find_members, chosen.ThinkTagSplitter)
+twins = (chosen.SseReader, chosen.find_members, chosen.ThinkTagSplitter, chosen.write_delta)
 print(chosen.COMPILED, *(twin.__module__.rpartition(".")[2] for twin in twins), end=": ")
 print(chosen.FALLBACK_REASON, end="")
 """
@@ -58,8 +58,8 @@ print(chosen.FALLBACK_REASON, end="")
     return done.stdout
 
 
-PYTHON = "False sse_py jsonscan_py thinktags_py: "
-COMPILED = "True sse_c jsonscan_c thinktags_c: "
+PYTHON = "False sse_py jsonscan_py thinktags_py deltas_py: "
+COMPILED = "True sse_c jsonscan_c thinktags_c deltas_c: "
 
 
 def test_the_python_twins_run_where_extensions_are_switched_off() -> None:

@@ -10,7 +10,12 @@ import os
 from typing import TYPE_CHECKING
 
 from omniroute._speedups.contract import (
+    ARGUMENTS,
     MAX_DEPTH,
+    REASONING,
+    SUMMARY,
+    TEXT,
+    Delta,
     DuplicateMember,
     JsonScanError,
     Member,
@@ -18,9 +23,14 @@ from omniroute._speedups.contract import (
 )
 
 __all__ = [
+    "ARGUMENTS",
     "COMPILED",
     "FALLBACK_REASON",
     "MAX_DEPTH",
+    "REASONING",
+    "SUMMARY",
+    "TEXT",
+    "Delta",
     "DuplicateMember",
     "JsonScanError",
     "Member",
@@ -30,6 +40,11 @@ __all__ = [
     "event_data",
     "event_type",
     "find_members",
+    "read_claude_delta",
+    "read_gemini_delta",
+    "read_openai_delta",
+    "read_responses_delta",
+    "write_delta",
 ]
 
 FALLBACK_REASON: str = ""
@@ -39,6 +54,13 @@ if TYPE_CHECKING or os.environ.get("OMNIROUTE_NO_EXTENSIONS", "") not in ("", "0
     FALLBACK_REASON = "OMNIROUTE_NO_EXTENSIONS is set"
 else:
     try:
+        from omniroute._speedups.deltas_c import (
+            read_claude_delta,
+            read_gemini_delta,
+            read_openai_delta,
+            read_responses_delta,
+            write_delta,
+        )
         from omniroute._speedups.jsonscan_c import find_members
         from omniroute._speedups.sse_c import SseReader, event_data, event_type
         from omniroute._speedups.thinktags_c import ThinkTagSplitter
@@ -46,6 +68,13 @@ else:
         FALLBACK_REASON = f"the compiled speedups do not load: {error}"
 
 if FALLBACK_REASON:
+    from omniroute._speedups.deltas_py import (
+        read_claude_delta,
+        read_gemini_delta,
+        read_openai_delta,
+        read_responses_delta,
+        write_delta,
+    )
     from omniroute._speedups.jsonscan_py import find_members
     from omniroute._speedups.sse_py import SseReader, event_data, event_type
     from omniroute._speedups.thinktags_py import ThinkTagSplitter

@@ -5,12 +5,27 @@ classes live here, in Python, and the compiled modules import them. Nothing here
 anything else of the project.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 MAX_DEPTH: Final = 1024
 """Deepest nesting `find_members` follows, the outermost object counted as one.
 
 CPython stops its own JSON decoder near 1000 levels; requests seen in the wild stay below 50."""
+
+MAX_SKIPPED_DEPTH: Final = 16
+"""Deepest nesting of a member that the readers of deltas skip, its own value counted as one."""
+
+MAX_NUMBER: Final = 32
+"""Longest number that the readers of deltas skip, in characters."""
+
+# What a delta is a piece of.
+TEXT: Final = 1
+REASONING: Final = 2
+ARGUMENTS: Final = 3  # of a tool call
+SUMMARY: Final = 4  # of reasoning, where a format tells it apart
+
+Delta: TypeAlias = tuple[int, int, int, str]
+"""Kind, index, index within, and the piece itself; what the indexes count, each reader says."""
 
 
 class SseTooLong(ValueError):

@@ -23,6 +23,7 @@ from omniroute.formats.claude.wire import (
     decoded,
     object_decoder,
 )
+from omniroute.wire.deltas import ARGUMENTS, REASONING, TEXT, Delta, read_claude_delta
 from omniroute.wire.sse import SseReader, SseTooLong, event_data
 
 
@@ -104,6 +105,7 @@ _REASONING: Final = "reasoning"
 _CALL: Final = "call"
 _ANSWER: Final = "answer"  # the forced tool: its arguments are the text
 _RAW: Final = "raw"
+_KIND_OF: Final = {TEXT: _TEXT, REASONING: _REASONING, ARGUMENTS: _CALL}
 
 
 class ClaudeStreamDecoder:
@@ -148,6 +150,9 @@ class ClaudeStreamDecoder:
         return out
 
     def _event(self, payload: bytes, out: list[ir.Event]) -> None:
+        piece = read_claude_delta(payload)
+        if piece is not None and self._short(piece, out):
+            return
         try:
             body = body_decoder.decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -179,6 +184,23 @@ class ClaudeStreamDecoder:
                 )
             )
             self._done = True
+
+    def _short(self, piece: Delta, out: list[ir.Event]) -> bool:
+        """The usual event by far: a piece of the open block's own kind. False for all others."""
+        kind, index, _, text = piece
+        opened = self._open.get(index)
+        if opened is None or opened.kind is not _KIND_OF[kind]:
+            return False
+        if kind == TEXT:
+            opened.pieces.append(text)
+            out.append(ir.TextDelta(opened.index, text))
+        elif kind == ARGUMENTS:
+            opened.filled = True
+            out.append(ir.ToolCallDelta(opened.index, text))
+        else:
+            opened.pieces.append(text)
+            out.append(ir.ReasoningDelta(opened.index, text))
+        return True
 
     def _message(self, raw: Raw, out: list[ir.Event]) -> None:
         message, extra = _Message(), dict[str, Raw]()

@@ -19,6 +19,7 @@ from omniroute.formats.gemini.decoding import arguments_of
 from omniroute.formats.gemini.identity import FORMAT, derived_id
 from omniroute.formats.gemini.sources import citations_of, logprobs_of
 from omniroute.usage import Usage
+from omniroute.wire.deltas import REASONING, Delta, read_gemini_delta
 from omniroute.wire.sse import SseReader, SseTooLong, event_data
 
 _TEXT = 1
@@ -57,19 +58,24 @@ class _Candidate:
 class AnswerReader:
     """Chunks into events; what a stream and a whole answer have in common."""
 
-    __slots__ = ("_candidates", "_counts", "_id", "_started", "_told", "done", "failed")
+    __slots__ = ("_candidates", "_counted", "_counts", "_id", "_started", "_told", "done", "failed")
 
     def __init__(self) -> None:
         self._candidates: dict[int, _Candidate] = {}
         self._started = False
         self._id = ""
         self._counts: wire.UsageMetadata | None = None  # the last ones
+        self._counted = b""  # the chunk that counts newer ones, which nobody has looked at
         self._told: Usage | None = None
         self.done = False
         self.failed = False
 
     def read(self, payload: bytes, events: list[ir.Event]) -> None:
         """One chunk. FormatError for what is none."""
+        if self._started and not self.done:
+            delta = read_gemini_delta(payload)
+            if delta is not None and self._short(delta, payload, events):
+                return
         try:
             self._answer(wire.decode_answer(payload), payload, events)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -86,6 +92,7 @@ class AnswerReader:
             events.append(ir.Start(self._id, answer.modelVersion or "", origin=FORMAT))
         if answer.usageMetadata is not None:
             self._counts = answer.usageMetadata
+            self._counted = b""
         candidates = answer.candidates
         if candidates:
             for read in candidates:
@@ -95,6 +102,23 @@ class AnswerReader:
         if self.done:
             self._tell_usage(events)
 
+    def _short(self, delta: Delta, payload: bytes, events: list[ir.Event]) -> bool:
+        """The usual chunk by far: a piece of the text or thought that is open."""
+        kind, number, counted, text = delta
+        candidate = self._candidates.get(number)
+        if candidate is None or candidate.signature or candidate.logprobs is not ir.NULL:
+            return False
+        if candidate.kind != (_THOUGHT if kind == REASONING else _TEXT):
+            return False
+        if kind == REASONING:
+            events.append(ir.ReasoningDelta(candidate.at, text, "", number))
+        else:
+            candidate.pieces.append(text)
+            events.append(ir.TextDelta(candidate.at, text, number))
+        if counted:
+            self._counted = payload
+        return True
+
     def end(self, events: list[ir.Event]) -> None:
         """No more chunks come: close what is open."""
         for candidate in self._candidates.values():
@@ -103,6 +127,9 @@ class AnswerReader:
 
     def _tell_usage(self, events: list[ir.Event]) -> None:
         """Counts stand in every chunk; they are told at the end, and again where they change."""
+        if self._counted:
+            self._counts = wire.decode_answer(self._counted).usageMetadata
+            self._counted = b""
         if self._counts is None:
             return
         usage = reasons.usage_of(self._counts)

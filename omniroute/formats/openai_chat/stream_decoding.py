@@ -34,7 +34,11 @@ from omniroute.formats.openai_chat.wire import (
     ReasoningDetail,
     ToolCallIn,
 )
+from omniroute.wire.deltas import ARGUMENTS, TEXT, Delta, read_openai_delta
 from omniroute.wire.sse import SseReader, SseTooLong, event_data, event_type
+
+_BESIDE_DATA: Final = len("event:error\n") + len("data:\n")
+"""An event has a type of its own at this many bytes more than its payload, not at fewer."""
 
 _LEGACY: Final = -1  # the key of the legacy function_call among the calls
 
@@ -187,6 +191,10 @@ class StreamDecoder:
         if payload == b"[DONE]":
             self._end(out)
             return
+        if self._started and len(raw) - len(payload) < _BESIDE_DATA:
+            delta = read_openai_delta(payload)
+            if delta is not None and self._short(delta, out):
+                return
         try:
             chunk = _decode_chunk(payload)
         except UNREADABLE:
@@ -212,6 +220,29 @@ class StreamDecoder:
             self._choice(choice, out)
         if chunk.usage is not None:
             out.append(ir.UsageEvent(usage_of(chunk.usage)))
+
+    def _short(self, delta: Delta, out: list[ir.Event]) -> bool:
+        """The usual event by far: a piece of what is open. False if it opens something."""
+        kind, number, within, text = delta
+        candidate = self._candidates.get(number)
+        if candidate is None or candidate.finished:
+            return False
+        if kind == ARGUMENTS:
+            call = candidate.calls.get(within)
+            if call is None or call.index < 0:
+                return False
+            out.append(ir.ToolCallDelta(call.index, text, number))
+        elif kind == TEXT:
+            if candidate.open is not ir.Text:
+                return False
+            candidate.text.append(text)
+            out.append(ir.TextDelta(candidate.open_index, text, number))
+        else:
+            if candidate.open is not ir.Reasoning:
+                return False
+            candidate.text.append(text)
+            out.append(ir.ReasoningDelta(candidate.open_index, text, "", number))
+        return True
 
     def _start(self, payload: bytes, out: list[ir.Event]) -> None:
         self._started = True
@@ -251,21 +282,6 @@ class StreamDecoder:
             return
         delta = choice.delta
         if delta is not None:
-            content = delta.content
-            if (
-                type(content) is str
-                and content
-                and candidate.open is ir.Text
-                and delta.tool_calls is None
-                and delta.reasoning_content is None
-                and delta.annotations is None
-                and delta.refusal is None
-                and not choice.finish_reason
-            ):
-                # The usual event by far: a piece of text, and nothing else.
-                candidate.text.append(content)
-                out.append(ir.TextDelta(candidate.open_index, content, number, choice.logprobs))
-                return
             self._delta(candidate, delta, choice.logprobs, out)
         elif choice.message is not None and not candidate.next_index:
             self._delta(candidate, choice.message, choice.logprobs, out)

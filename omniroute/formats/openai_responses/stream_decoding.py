@@ -16,6 +16,7 @@ from omniroute.formats.openai_responses import parts, wire
 from omniroute.formats.openai_responses.answers import finish_of
 from omniroute.formats.openai_responses.errors import status_of
 from omniroute.formats.openai_responses.wire import FORMAT, NOTHING, read
+from omniroute.wire.deltas import ARGUMENTS, SUMMARY, TEXT, Delta, read_responses_delta
 from omniroute.wire.sse import SseReader, SseTooLong, event_data
 
 Place = tuple[str, int]
@@ -137,6 +138,9 @@ class ResponsesStreamDecoder:
         payload = event_data(raw)
         if not payload or payload == b"[DONE]" or self._done:
             return
+        delta = read_responses_delta(payload)
+        if delta is not None and self._short(delta):
+            return
         try:
             event = _read_event(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -147,6 +151,29 @@ class ResponsesStreamDecoder:
             handler(event)
         elif event.error != NOTHING:
             self._on_error(event)
+
+    def _short(self, delta: Delta) -> bool:
+        """The usual event by far: a piece of the part that is open. False for all others."""
+        kind, index, within, text = delta
+        item = self._items.get(index)
+        now = None if item is None else item.now
+        if now is None:
+            return False
+        place, position = now.place
+        if kind == TEXT:
+            if place != "text" or position != within:
+                return False
+            self._out.append(ir.TextDelta(now.index, text))
+        elif kind == ARGUMENTS:
+            if place != "call":
+                return False
+            self._out.append(ir.ToolCallDelta(now.index, text))
+        else:
+            if place != ("summary" if kind == SUMMARY else "reasoning"):
+                return False
+            self._think(now, text, within)
+        now.filled = True
+        return True
 
     def _take_odd(self, payload: bytes) -> None:
         """An event of another shape: no matter, unless it is one that this decoder reads."""
