@@ -209,23 +209,24 @@ class ClaudeStreamDecoder:
             extra = unknown_members(decoded(object_decoder, raw, "message_start"))
         out.append(ir.Start(message.id, message.model, origin=FORMAT, extra=extra))
         if message.usage is not None:
-            self._counts.take(message.usage)
-            usage = self._counts.usage
-            if usage.input_tokens or usage.output_tokens:
-                out.append(ir.UsageEvent(usage))
+            self._count(message.usage, out)
         # Not documented, but imitators begin with what a fallback model had said already.
         for index, raw in enumerate(message.content or ()):
             self._start(index, raw, out)
             self._stop(index, out)
 
     def _message_delta(self, body: StreamBody, out: list[ir.Event]) -> None:
-        if body.usage is not None:
-            self._counts.take(body.usage)
         delta = body.delta or _Delta()
         if delta.stop_reason is not None:
             self._end(delta.stop_reason, delta.stop_sequence or "", delta.stop_details, out, body)
         elif body.usage is not None:
-            out.append(ir.UsageEvent(self._counts.usage))
+            self._count(body.usage, out)
+
+    def _count(self, read: UsageBody, out: list[ir.Event]) -> None:
+        self._counts.take(read)
+        usage = self._counts.usage
+        if usage is not None:
+            out.append(ir.UsageEvent(usage))
 
     def _end(
         self,
@@ -248,7 +249,7 @@ class ClaudeStreamDecoder:
                 out.append(ir.PartEnd(self._next))
                 self._next += 1
         if body is not None and body.usage is not None:
-            out.append(ir.UsageEvent(self._counts.usage))
+            self._count(body.usage, out)
         out.append(ir.Finish(finish, stop_sequence))
 
     # --- blocks ---------------------------------------------------------------------------------

@@ -120,5 +120,5 @@ class ClaudeTap:
         self._counts.take(read)
         usage = self._counts.usage
         # Imitators begin with zeros and report at the end, or never: zeros are no report.
-        if usage.input_tokens or usage.output_tokens:
+        if usage is not None:
             self.usage = usage

@@ -139,17 +139,19 @@ class Counts:
             self.reasoning = details.thinking_tokens
 
     @property
-    def usage(self) -> Usage:
-        return Usage(
+    def usage(self) -> Usage | None:
+        """None for zeros: who counts nothing sends those, since the members are required."""
+        usage = Usage(
             input_tokens=self.uncached + self.cache_read + self.cache_write,
             cache_read_tokens=self.cache_read,
             cache_write_tokens=self.cache_write,
             output_tokens=self.output,
             reasoning_tokens=self.reasoning,
         ).clamped()
+        return usage if usage.total_tokens else None
 
 
-def usage_of(read: UsageBody) -> Usage:
+def usage_of(read: UsageBody) -> Usage | None:
     """The usage that one whole object reports."""
     counts = Counts()
     counts.take(read)

@@ -67,7 +67,9 @@ def test_counts_of_the_end_replace_those_of_the_start_and_the_rest_of_them_stays
 
 def test_zeros_at_the_start_are_no_report() -> None:
     usage = {"input_tokens": 0, "output_tokens": 0}
-    events = read(frame("message_start", message={"usage": usage}))
+    events = read(
+        frame("message_start", message={"usage": usage}), end("end_turn", output_tokens=0)
+    )
     assert not any(isinstance(event, ir.UsageEvent) for event in events)
 
 
