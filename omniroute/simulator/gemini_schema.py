@@ -1,9 +1,11 @@
 """Gemini's `Schema` message, checked as the service checks it.
 
 Source: Gemini API reference, "Schema". The message is closed: JSON Schema's other keywords ("$ref",
-"const", "additionalProperties" …) are fields it does not have.
+"const", "additionalProperties" …) are fields it does not have. Those it has go by two spellings, as
+everywhere in proto3 JSON; the vendor's SDK mixes them (`property_ordering` of a pydantic model).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +47,7 @@ def check_schema(schema: Any, where: str) -> None:
     """Refuse a schema that the service would refuse, with the path at which it is wrong."""
     if not isinstance(schema, dict):
         raise _refused(f"{where}: an object is expected")
+    schema = _camel_case(schema)
     for name in schema:
         if name not in _FIELDS:
             raise Refusal(
@@ -92,7 +95,7 @@ def _check_values(schema: Mapping[str, Any], kind: str, where: str) -> None:
 
 def as_json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A checked schema as JSON Schema, for making up a value that fits."""
-    made = dict(schema)
+    made = _camel_case(schema)
     if isinstance(made.get("type"), str):
         made["type"] = made["type"].lower()
     if "properties" in made:
@@ -104,6 +107,10 @@ def as_json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "anyOf" in made:
         made["anyOf"] = [as_json_schema(inner) for inner in made["anyOf"]]
     return made
+
+
+def _camel_case(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {re.sub("_([a-z])", lambda m: m[1].upper(), name): schema[name] for name in schema}
 
 
 def _refused(message: str) -> Refusal:

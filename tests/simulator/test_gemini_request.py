@@ -30,6 +30,9 @@ def read(*contents: Any, **fields: Any) -> Ask:
     return read_gemini_request(json.dumps(body).encode(), "plain", stream=False)
 
 
+STRING = {"type": "STRING"}
+
+
 def declared(schema: Any) -> list[Any]:
     return [{"functionDeclarations": [{"name": "f", "parameters": schema}]}]
 
@@ -52,6 +55,14 @@ def test_a_request_is_read_in_neutral_terms() -> None:
     assert ask.must_call == "f"
     assert (ask.choices, ask.max_output_tokens) == (2, 9)
     assert ask.tools[0].schema["properties"]["a"]["type"] == "string"
+
+
+def test_a_schemas_fields_go_by_either_spelling() -> None:
+    schema = {"type": "OBJECT", "property_ordering": ["a"], "properties": {"min_x": STRING}}
+    ask = read(HELLO, tools=within({"any_of": [schema, STRING]}))
+    assert ask.tools[0].schema["properties"]["a"]["anyOf"][0]["properties"] == {
+        "min_x": {"type": "string"}
+    }
 
 
 def test_tokens_are_counted_of_contents_or_of_a_whole_request() -> None:
