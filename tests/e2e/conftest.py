@@ -50,3 +50,30 @@ def endpoint(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     gateway.start()
     yield Endpoint(gateway.endpoint, API_KEY)
     gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def formats_endpoint(
+    simulator: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
+    """A running gateway with a provider `to-FORMAT` for each format, all of them the simulator."""
+    gateway = Gateway(tmp_path_factory.mktemp("formats"), _Simulated(simulator))  # type: ignore[arg-type]
+    root = simulator.removesuffix("/v1")
+    gateway.configure()
+    with gateway.config_file.open("a") as file:
+        for name in ("openai", "openai-responses", "claude", "gemini"):
+            file.write(
+                f"""
+[[providers]]
+id = "to-{name}"
+format = "{name}"
+base_url = "{simulator if name.startswith("openai") else root}"
+models = ["plain", "tools"]
+[[connections]]
+provider = "to-{name}"
+api_key = "upstream-key"
+"""
+            )
+    gateway.start()
+    yield Endpoint(gateway.endpoint, API_KEY)
+    gateway.stop()
