@@ -6,13 +6,14 @@ several; parts of other kinds pass unchanged but for their index.
 """
 
 from omniroute.formats import ir
+from omniroute.formats.ir import TextDelta
 from omniroute.wire.thinktags import ThinkTagSplitter
 
 
 class _Choice:
     """One candidate of a stream: which part of the upstream's is which of ours."""
 
-    __slots__ = ("indexes", "next_index", "open_index", "open_reasoning", "splitter")
+    __slots__ = ("indexes", "next_index", "open_index", "open_reasoning", "plain", "splitter")
 
     def __init__(self) -> None:
         self.indexes: dict[int, int] = {}
@@ -20,6 +21,7 @@ class _Choice:
         self.splitter: ThinkTagSplitter | None = None  # while a text part is open
         self.open_index = -1  # of the part being filled from the text part, -1: none yet
         self.open_reasoning = False
+        self.plain = False  # the text has begun and is no reasoning: no tag can open any more
 
     def take_index(self) -> int:
         index = self.next_index
@@ -35,13 +37,21 @@ class ThinkStage:
 
     def feed(self, events: list[ir.Event]) -> list[ir.Event]:
         out: list[ir.Event] = []
+        choices = self._choices
         for event in events:
+            if type(event) is TextDelta:
+                choice = choices.get(event.choice) or self._choice(event.choice)
+                if choice.plain:
+                    event.index = choice.open_index
+                    out.append(event)
+                    continue
             match event:
                 case ir.TextDelta():
                     choice = self._choice(event.choice)
                     if choice.splitter is None:
                         choice.splitter = ThinkTagSplitter()  # the upstream opened no part
                     self._fill(choice, event.choice, choice.splitter.feed(event.text), out)
+                    choice.plain = choice.open_index >= 0 and not choice.open_reasoning
                 case ir.ReasoningDelta() | ir.ToolCallDelta():
                     choice = self._choice(event.choice)
                     event.index = choice.indexes.get(event.index, event.index)
@@ -107,6 +117,7 @@ class ThinkStage:
             return
         self._fill(choice, number, choice.splitter.finish(), out)
         choice.splitter = None
+        choice.plain = False
         if choice.open_index >= 0:
             # The part that an end brings replaces what deltas built: only where nothing was split.
             whole = part if isinstance(part, ir.Text) and not choice.open_reasoning else None

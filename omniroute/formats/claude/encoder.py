@@ -33,6 +33,7 @@ from omniroute.formats.claude.responses import (
 )
 from omniroute.formats.claude.wire import FORMAT, usage_body
 from omniroute.usage import Usage
+from omniroute.wire.deltas import write_delta
 
 MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
@@ -40,6 +41,7 @@ _TEXT: Final = _DELTA + b'"delta":{"type":"text_delta","text":'
 _THINKING: Final = _DELTA + b'"delta":{"type":"thinking_delta","thinking":'
 _ARGUMENTS: Final = _DELTA + b'"delta":{"type":"input_json_delta","partial_json":'
 _SUFFIX: Final = b"}}\n\n"
+_DELTAS: Final = (ir.TextDelta, ir.ToolCallDelta, ir.ReasoningDelta)
 _STOP: Final = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
 
 _encode = msgspec.json.Encoder().encode
@@ -103,7 +105,7 @@ class ClaudeStreamEncoder:
     def feed(self, events: Sequence[ir.Event]) -> bytes:
         out: list[bytes] = []
         for event in events:
-            if isinstance(event, ir.TextDelta | ir.ToolCallDelta | ir.ReasoningDelta):
+            if isinstance(event, _DELTAS):
                 if event.choice == 0:
                     self._delta(event, out)
             else:
@@ -149,18 +151,18 @@ class ClaudeStreamEncoder:
         if type(event) is ir.TextDelta:
             if type(block.started) is ir.Refusal:
                 self._refusal += event.text
-            out.append(block.prefix + _encode(event.text) + _SUFFIX)
+            out.append(write_delta(block.prefix, event.text, _SUFFIX))
         elif type(event) is ir.ToolCallDelta:
             if type(block.started) is ir.ToolCall and block.started.custom:
                 block.kept.append(event.arguments)
             elif event.arguments:
                 block.arguments.append(event.arguments)
-                out.append(block.prefix + _encode(event.arguments) + _SUFFIX)
+                out.append(write_delta(block.prefix, event.arguments, _SUFFIX))
         elif type(event) is ir.ReasoningDelta:
             if event.text:
                 if not block.prefix:
                     block = self._thinking(block, out)
-                out.append(block.prefix + _encode(event.text) + _SUFFIX)
+                out.append(write_delta(block.prefix, event.text, _SUFFIX))
             block.signature += event.signature
 
     def _unannounced(

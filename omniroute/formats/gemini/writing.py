@@ -24,6 +24,7 @@ from omniroute.formats.gemini.identity import FORMAT, Sealed, seal
 from omniroute.formats.gemini.sources import written_citations, written_logprobs
 from omniroute.formats.gemini.wire import OutPart
 from omniroute.usage import Usage
+from omniroute.wire.deltas import write_delta
 
 _encode = msgspec.json.Encoder().encode
 
@@ -215,7 +216,7 @@ class StreamEncoder:
         for event in events:
             if type(event) is ir.TextDelta:
                 if event.choice == 0 and self._sse and event.logprobs == ir.NULL:
-                    out.append(self._text_head + _encode(event.text) + self._text_tail)
+                    out.append(write_delta(self._text_head, event.text, self._text_tail))
                 elif event.text:
                     self._text(event, out)
             elif type(event) is ir.ReasoningDelta:
@@ -269,7 +270,7 @@ class StreamEncoder:
     def _reasoning(self, event: ir.ReasoningDelta, out: list[bytes]) -> None:
         if event.text:
             if event.choice == 0 and self._sse:
-                out.append(self._thought_head + _encode(event.text) + self._text_tail)
+                out.append(write_delta(self._thought_head, event.text, self._text_tail))
             else:
                 part = OutPart(text=event.text, thought=True)
                 out.append(self._part(event.choice, part, {}))

@@ -26,6 +26,7 @@ from omniroute.formats.openai_chat.errors import error_event
 from omniroute.formats.openai_chat.reasoning import detail_of
 from omniroute.formats.openai_chat.wire import DONE, FORMAT, NOTHING
 from omniroute.usage import Usage
+from omniroute.wire.deltas import write_delta
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,10 +34,21 @@ _encode = msgspec.json.Encoder().encode
 class _Candidate:
     """One choice: what its chunks begin with, and which parts are open."""
 
-    __slots__ = ("arguments", "calls", "finished", "head", "kinds", "parts", "refused", "thought")
+    __slots__ = (
+        "arguments",
+        "calls",
+        "finished",
+        "frames",
+        "head",
+        "kinds",
+        "parts",
+        "refused",
+        "thought",
+    )
 
     def __init__(self, head: bytes) -> None:
         self.head = head
+        self.frames: dict[int, tuple[bytes, bytes]] = {}  # part -> what its text stands between
         self.kinds: dict[int, bytes] = {}  # part -> what its deltas are called
         self.calls: dict[int, int] = {}  # part -> number of the call
         self.arguments: set[int] = set()  # calls of which arguments were sent
@@ -101,8 +113,11 @@ class StreamEncoder:
                         {"content": event.text},
                         logprobs=bytes(event.logprobs),
                     )
-                kind = candidate.kinds.get(event.index, b"content")
-                return b'%b"%b":%b%b' % (candidate.head, kind, _encode(event.text), self._tail)
+                frame = candidate.frames.get(event.index)
+                if frame is None:
+                    kind = candidate.kinds.get(event.index, b"content")
+                    frame = self._frame(candidate, event.index, b'"%b":' % kind, b"")
+                return write_delta(frame[0], event.text, frame[1])
             case ir.ToolCallDelta():
                 candidate = self._candidates.get(event.choice)
                 if candidate is None:
@@ -111,11 +126,14 @@ class StreamEncoder:
                 if call is None:
                     return b""  # of a call that never began
                 candidate.arguments.add(event.index)
-                if event.index in candidate.kinds:
-                    form = b'%b"tool_calls":[{"index":%d,"custom":{"input":%b}}]%b'
-                else:
-                    form = b'%b"tool_calls":[{"index":%d,"function":{"arguments":%b}}]%b'
-                return form % (candidate.head, call, _encode(event.arguments), self._tail)
+                frame = candidate.frames.get(event.index)
+                if frame is None:
+                    if event.index in candidate.kinds:
+                        before = b'"tool_calls":[{"index":%d,"custom":{"input":' % call
+                    else:
+                        before = b'"tool_calls":[{"index":%d,"function":{"arguments":' % call
+                    frame = self._frame(candidate, event.index, before, b"}}]")
+                return write_delta(frame[0], event.arguments, frame[1])
             case ir.ReasoningDelta():
                 candidate = self._candidates.get(event.choice)
                 if candidate is None:
@@ -129,11 +147,10 @@ class StreamEncoder:
                 text = event.text
                 if event.index != candidate.thought:
                     text = self._next_thought(candidate, event.index) + text
-                return b'%b"reasoning_content":%b%b' % (
-                    candidate.head,
-                    _encode(text),
-                    self._tail,
-                )
+                frame = candidate.frames.get(event.index)
+                if frame is None:
+                    frame = self._frame(candidate, event.index, b'"reasoning_content":', b"")
+                return write_delta(frame[0], text, frame[1])
             case ir.PartStart():
                 if event.choice not in self._candidates:
                     return self._opened(event.choice) + self._part_start(event)
@@ -161,6 +178,12 @@ class StreamEncoder:
                 pass  # the caller tells the client, with `fail`
         return b""
 
+    def _frame(
+        self, candidate: _Candidate, index: int, before: bytes, behind: bytes
+    ) -> tuple[bytes, bytes]:
+        frame = candidate.frames[index] = (candidate.head + before, behind + self._tail)
+        return frame
+
     def _candidate(self, number: int) -> _Candidate:
         head = b'%b,"choices":[{"index":%d,"delta":{' % (self._start, number)
         candidate = self._candidates[number] = _Candidate(head)
@@ -186,6 +209,7 @@ class StreamEncoder:
 
     def _part_start(self, event: ir.PartStart) -> bytes:
         candidate = self._candidates[event.choice]
+        candidate.frames.pop(event.index, None)
         part = event.part
         match part:
             case ir.Text():

@@ -7,6 +7,7 @@ follow each other, so that streamed and unstreamed answers have the same items.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +20,9 @@ from omniroute.formats.openai_responses.answers import is_summary
 from omniroute.formats.openai_responses.objects import Json
 from omniroute.formats.openai_responses.wire import FORMAT, dump
 from omniroute.usage import Usage
+from omniroute.wire.deltas import write_delta
+
+_DELTAS: Final = (ir.TextDelta, ir.ToolCallDelta, ir.ReasoningDelta)
 
 
 class _Filled:
@@ -89,10 +93,11 @@ class ResponsesStreamEncoder:
     # --- events ----------------------------------------------------------------------------------
 
     def _take(self, event: ir.Event) -> None:
+        if isinstance(event, _DELTAS):
+            if event.choice == 0:
+                self._delta(event)
+            return
         match event:
-            case ir.TextDelta() | ir.ToolCallDelta() | ir.ReasoningDelta():
-                if event.choice == 0:
-                    self._delta(event)
             case ir.PartStart():
                 if event.choice == 0:
                     self._start()
@@ -141,9 +146,8 @@ class ResponsesStreamEncoder:
             if not filled.head:
                 self._open_reasoning(filled)
             filled.pieces.append(text)
-            self._out.append(
-                b"%b%b%b%d}\n\n" % (filled.head, dump(text), filled.tail, self._number)
-            )
+            tail = b"%b%d}\n\n" % (filled.tail, self._number)
+            self._out.append(write_delta(filled.head, text, tail))
             self._number += 1
 
     def _scored_delta(self, filled: _Filled, event: ir.TextDelta) -> None:
