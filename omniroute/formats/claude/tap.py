@@ -10,6 +10,12 @@ from omniroute.formats.base import UpstreamError
 from omniroute.formats.claude.errors import error_event, upstream_error
 from omniroute.formats.claude.wire import Counts, UsageBody
 from omniroute.usage import Usage
+from omniroute.wire.jsonscan import (
+    DuplicateMember,
+    JsonScanError,
+    find_members,
+    replace_value,
+)
 from omniroute.wire.sse import SseReader, event_data
 
 
@@ -21,6 +27,7 @@ class _Delta(Struct, gc=False):
 
 
 class _Message(Struct, gc=False):
+    model: str | None = None
     usage: UsageBody | None = None
 
 
@@ -34,11 +41,29 @@ class _Body(Struct, gc=False):
 _decode: Final = msgspec.json.Decoder(_Body).decode
 
 
+def _renamed(raw: bytes, payload: bytes, model: str) -> bytes:
+    """The event with another `message.model`; as it was where the name cannot be found."""
+    try:
+        message = find_members(payload, (b"message",))[b"message"]
+        inner = payload[message.value_start : message.value_end]
+        named = find_members(inner, (b"model",))[b"model"]
+    except (JsonScanError, DuplicateMember, KeyError):
+        return raw
+    changed = replace_value(inner, named, msgspec.json.encode(model))
+    # Data over several lines is not found in the event, and then goes on as it is.
+    return raw.replace(payload, replace_value(payload, message, changed), 1)
+
+
 class ClaudeTap:
-    """Gives on whole events, byte for byte; an error event is kept back."""
+    """Gives on whole events, byte for byte; an error event is kept back.
+
+    With `model` the answer says that it is of this model, in `message_start` alone: Claude Code
+    sends the thinking of an answer back only where that is the very name it asked for.
+    """
 
     __slots__ = (
         "_counts",
+        "_model",
         "_reader",
         "_stop_reason",
         "characters",
@@ -48,8 +73,9 @@ class ClaudeTap:
         "usage",
     )
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, model: str = "") -> None:
         self._reader = SseReader(max_event_bytes)
+        self._model = model
         self._counts = Counts()
         self._stop_reason: str | None = None
         self.generated = False
@@ -99,8 +125,11 @@ class ClaudeTap:
                 if text:
                     self.characters += len(text)
         elif kind == "message_start":
-            if body.message is not None and body.message.usage is not None:
-                self._count(body.message.usage)
+            message = body.message
+            if message is not None and message.usage is not None:
+                self._count(message.usage)
+            if self._model and message is not None and message.model != self._model:
+                return _renamed(raw, payload, self._model)
         elif kind == "message_delta":
             self.generated = True
             if body.delta is not None and body.delta.stop_reason is not None:
