@@ -15,9 +15,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard omniroute/_speedups/*.pyx omniroute/_speedups/*.pxd)
 UNIT := not processes and not slow
 TWIN_TESTS = $(wildcard tests/wire tests/_speedups tests/test_speedups*.py)
-# Page of docs/reference : module that prints it.
-REFERENCES := cli:omniroute.cli_reference config:omniroute.config.reference \
-	providers:omniroute.providers.reference
+# Page of docs : module that prints it.
+REFERENCES := reference/cli:omniroute.cli_reference reference/config:omniroute.config.reference \
+	reference/providers:omniroute.providers.reference formats:omniroute.formats.carried
 FUZZ_S ?= 60
 ARGS ?=
 
@@ -81,9 +81,9 @@ fuzz: $(VENV)/.dev extensions ## mutation fuzzers and the property tests at leng
 lock: $(CACHE)/lock/.uv ## resolve the dependencies anew into requirements/*.txt, with hashes
 	@sh tools/lock.sh $(CACHE)/lock/bin/uv
 
-docs: $(VENV)/.dev ## write the generated references under docs/reference anew
+docs: $(VENV)/.dev ## write the generated pages of docs anew
 	@$(foreach page,$(REFERENCES),$(BIN)/python -m $(word 2,$(subst :, ,$(page))) \
-		>$(VENV)/page && cp $(VENV)/page docs/reference/$(word 1,$(subst :, ,$(page))).md &&) true
+		>$(VENV)/page && cp $(VENV)/page docs/$(word 1,$(subst :, ,$(page))).md &&) true
 
 extensions: $(VENV)/.dev
 	@OMNIROUTE_REQUIRE_EXTENSIONS=1 $(BIN)/python setup.py --quiet build_ext --inplace

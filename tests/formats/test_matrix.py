@@ -185,6 +185,13 @@ def test_a_loss_is_named_after_a_feature_or_a_member_of_the_request(
 
 
 @pytest.mark.parametrize(("client", "target", "case"), REQUESTS)
+def test_what_the_table_calls_native_is_never_lost(client: str, target: str, case: str) -> None:
+    carried = carry(FORMATS[client], FORMATS[target], case)
+    table = carried_table(target)
+    assert [loss for loss in carried.encoded.losses if table.get(loss) == "native"] == []
+
+
+@pytest.mark.parametrize(("client", "target", "case"), REQUESTS)
 def test_no_wish_is_lost_silently(client: str, target: str, case: str) -> None:
     """What the request wants besides its messages arrives in some form, or is named as lost."""
     carried = carry(FORMATS[client], FORMATS[target], case)

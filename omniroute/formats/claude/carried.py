@@ -10,7 +10,7 @@ CARRIED: Final[dict[str, str]] = {
     "image_url": "native",
     "pdf": "native",
     "audio_in": "lost: refused, unless a transcript stands beside it",
-    "stop": "native",
+    "stop": "native; lost: sequences of white space",
     "temperature": "mapped: clamped to 0–1; left out for models from 4.7 on, which take none",
     "top_p": "mapped: left out beside a temperature from 4.1 on, and for models from 4.7 on",
     "top_k": "mapped: left out for models from 4.7 on",
@@ -28,10 +28,10 @@ CARRIED: Final[dict[str, str]] = {
     "tool_result_image": "native",
     "tool_result_error": "native",
     "custom_tools": "mapped: a function of one string, and its text taken out again",
-    "builtin_tools": "lost: only this format's own are kept",
+    "builtin_tools": "native for Anthropic's own; lost: those of other formats",
     "reasoning_effort": "mapped: output_config.effort with adaptive thinking from 4.6 on, "
     "before that a budget",
-    "reasoning_text": "native",
+    "reasoning_text": "native: thinking; lost: what other models thought in earlier turns",
     "reasoning_signature": "mapped: its own natively; those of other formats under seal",
     "json_object": "mapped: a forced tool, or an instruction beside tools",
     "json_schema": "mapped: output_config.format from 4.5 on; else a forced tool, or an "

@@ -29,7 +29,7 @@ CARRIED: Final[dict[str, str]] = {
     "image_data": "native in the user's turns; lost: in the assistant's",
     "image_url": "native",
     "pdf": "native",
-    "audio_in": "refused: no counterpart",
+    "audio_in": "lost: refused, there is no counterpart",
     "stop": "lost: no counterpart",
     "temperature": "native, 0 to 2",
     "top_p": "native",
@@ -55,8 +55,8 @@ CARRIED: Final[dict[str, str]] = {
     "to a client only, and goes back to its origin only",
     "json_object": "native",
     "json_schema": "native",
-    "cache_control": "mapped from prompt_cache_breakpoint; lost the other way: OpenAI caches by "
-    "itself",
+    "cache_control": "mapped: its own prompt_cache_breakpoint; lost: marks of other formats, since "
+    "OpenAI caches by itself",
     "cached_usage": "native",
     "citations": "native: url_citation",
     "refusal": "native",
