@@ -134,10 +134,16 @@ class ClaudeDialect:
         return body
 
     def tap(
-        self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True, sanitises: bool = False
+        self,
+        *,
+        strip_usage: bool,
+        max_event_bytes: int,
+        sse: bool = True,
+        sanitises: bool = False,
+        model: str = "",
     ) -> Tap:
         """`strip_usage` changes nothing: clients of this format expect usage."""
-        return ClaudeTap(max_event_bytes)
+        return ClaudeTap(max_event_bytes, model)
 
     def sanitised(self, body: bytes) -> bytes:
         return body  # its SDKs take what they do not know as it is

@@ -226,7 +226,13 @@ class GeminiDialect:
         return replace_value(body, member, msgspec.json.encode(f"models/{model}"))
 
     def tap(
-        self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True, sanitises: bool = False
+        self,
+        *,
+        strip_usage: bool,
+        max_event_bytes: int,
+        sse: bool = True,
+        sanitises: bool = False,
+        model: str = "",
     ) -> StreamTap:
         """Usage is part of every stream here, so there never is any to take out."""
         return StreamTap(max_event_bytes=max_event_bytes, sse=sse)
