@@ -56,6 +56,7 @@ class ClientFormat(NamedTuple):
 
     name: str
     path: str
+    model: str
     key_header: tuple[str, str]
     """Name, and value around `{key}`."""
     body: Mapping[str, Any]
@@ -67,17 +68,60 @@ def _openai_chat_text(event: Mapping[str, Any]) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in event["choices"])
 
 
+def _responses_text(event: Mapping[str, Any]) -> str:
+    return str(event["delta"]) if event["type"] == "response.output_text.delta" else ""
+
+
+def _claude_text(event: Mapping[str, Any]) -> str:
+    if event["type"] != "content_block_delta":
+        return ""
+    return str(event["delta"].get("text", ""))
+
+
+def _gemini_text(event: Mapping[str, Any]) -> str:
+    return "".join(
+        part.get("text", "")
+        for candidate in event.get("candidates", ())
+        for part in candidate.get("content", {}).get("parts", ())
+    )
+
+
+_MODEL: Final = f"{PROVIDER}/plain"
+_HELLO: Final = {"role": "user", "content": "Hello, gateway!"}
+
+
 CLIENT_FORMATS: Final = (
     ClientFormat(
         name="OpenAI chat",
         path="/v1/chat/completions",
+        model=_MODEL,
         key_header=("Authorization", "Bearer {key}"),
-        body={
-            "model": f"{PROVIDER}/plain",
-            "stream": True,
-            "messages": [{"role": "user", "content": "Hello, gateway!"}],
-        },
+        body={"model": _MODEL, "stream": True, "messages": [_HELLO]},
         text=_openai_chat_text,
+    ),
+    ClientFormat(
+        name="OpenAI Responses",
+        path="/v1/responses",
+        model=_MODEL,
+        key_header=("Authorization", "Bearer {key}"),
+        body={"model": _MODEL, "stream": True, "input": [_HELLO]},
+        text=_responses_text,
+    ),
+    ClientFormat(
+        name="Claude",
+        path="/v1/messages",
+        model=_MODEL,
+        key_header=("x-api-key", "{key}"),
+        body={"model": _MODEL, "stream": True, "max_tokens": 1024, "messages": [_HELLO]},
+        text=_claude_text,
+    ),
+    ClientFormat(
+        name="Gemini",
+        path=f"/v1beta/models/{_MODEL}:streamGenerateContent?alt=sse",
+        model=_MODEL,
+        key_header=("x-goog-api-key", "{key}"),
+        body={"contents": [{"role": "user", "parts": [{"text": "Hello, gateway!"}]}]},
+        text=_gemini_text,
     ),
 )
 
@@ -202,7 +246,7 @@ def _ask(client: ClientFormat, endpoint: str, key: str) -> None:
     import http.client  # late: the gateway starts meanwhile
 
     _say("")
-    _say(f"{client.name}: POST {client.path}, model {client.body['model']}")
+    _say(f"{client.name}: POST {client.path}, model {client.model}")
     address = urlsplit(endpoint)
     name, value = client.key_header
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_S)

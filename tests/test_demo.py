@@ -47,10 +47,12 @@ def test_variables_of_an_installation_are_dropped_and_where_to_listen_is_kept() 
 
 def test_each_client_format_names_a_model_that_exists() -> None:
     for client in demo.CLIENT_FORMATS:
-        prefix, _, model = client.body["model"].partition("/")
+        prefix, _, model = client.model.partition("/")
         assert prefix == demo.PROVIDER
         assert model in LISTED
-        assert client.body["stream"] is True
+        # Gemini names the model and asks for a stream in the path.
+        assert client.body.get("model") == client.model or client.model in client.path
+        assert client.body.get("stream") is True or "streamGenerateContent" in client.path
 
 
 def test_events_are_taken_out_of_a_stream() -> None:
@@ -124,7 +126,9 @@ def test_it_shows_streamed_answers_keeps_serving_and_leaves_nothing(
         endpoint = re.search(r"^READY http://127\.0\.0\.1:(\d+) ", running.output, re.MULTILINE)
         assert password is not None
         assert "this-one" not in password[1]
-        assert "You said: Hello, gateway!" in running.output
+        for client in demo.CLIENT_FORMATS:
+            assert f"{client.name}: POST {client.path}" in running.output
+        assert running.output.count("You said: Hello, gateway!") == len(demo.CLIENT_FORMATS) == 4
         assert "failed" not in running.output
         assert key is not None
         assert endpoint is not None
