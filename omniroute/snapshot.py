@@ -284,6 +284,9 @@ class _Compilation:
                 "give the credential in one of the two places",
             )
         complete = bool(base_url) and "{" not in base_url
+        quirks = of_format.quirks if of_format else ()
+        if wish.quirks is not None:
+            quirks = self._known_quirks(index, wish.quirks)
         return ProviderView(
             id=wish.id,
             prefixes=row.prefixes if row else (wish.id,),
@@ -299,13 +302,25 @@ class _Compilation:
             restrict=wish.restrict,
             proxy=wish.proxy,
             needs=self._needs(wish, of_format, format_, auth_header in headers, connections),
-            quirks=of_format.quirks if of_format else (),
+            quirks=quirks,
             declared=index >= 0,
             allow_private=wish.allow_private
             or self.settings.upstream.allow_private
             or (complete and names_private_host(base_url)),
             ca_file=wish.ca_file,
         )
+
+    def _known_quirks(self, index: int, wished: tuple[str, ...]) -> tuple[str, ...]:
+        from omniroute.providers.registry import QUIRKS  # as late as this: see the top
+
+        for place, quirk in enumerate(wished):
+            if quirk not in QUIRKS:
+                self._refuse(
+                    ("providers", index, "quirks", place),
+                    f"{quirk!r} is no quirk",
+                    f"those there are: {', '.join(sorted(QUIRKS))}",
+                )
+        return tuple(dict.fromkeys(wished))
 
     @staticmethod
     def _auth(wish: ProviderSettings, row: "ProviderRow | None", format_: str) -> tuple[str, str]:

@@ -269,6 +269,14 @@ class ProviderSettings(Setting, frozen=True, kw_only=True):
             "`Bearer {credential}` for `authorization`, else the bare credential."
         ),
     ] = None
+    quirks: Annotated[
+        tuple[str, ...] | None,
+        Meta(
+            description="How the service departs from its format, in place of what is built in "
+            '(`[]`: not at all). Such as `"think-tags"`, `"system-to-user"`, `"sanitise"`; all of '
+            "them: [Quirks](providers.md#quirks)."
+        ),
+    ] = None
 
 
 class ConnectionSettings(Setting, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ class TargetModel(NamedTuple):
 
     model: str
     max_output_tokens: int | None = None
-    quirks: frozenset[str] = frozenset()  # of the provider's row: see docs/reference/providers.md
+    quirks: frozenset[str] = frozenset()  # of the provider: see docs/reference/providers.md
 
 
 class Shown(NamedTuple):
@@ -179,7 +179,27 @@ class Dialect(Protocol):
 
     def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes: ...
 
-    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> Tap: ...
+    def tap(
+        self,
+        *,
+        strip_usage: bool,
+        max_event_bytes: int,
+        sse: bool = True,
+        sanitises: bool = False,
+        model: str = "",
+    ) -> Tap:
+        """`sanitises`: take out of each event what `sanitised` takes out of a whole answer.
+
+        `model`: the name that the client asked for, shown where clients depend on it (Claude Code).
+        """
+        ...
+
+    def sanitised(self, body: bytes) -> bytes:
+        """A whole answer without members that are foreign to the format, the rest byte for byte.
+
+        The same answer in formats whose SDKs do not mind.
+        """
+        ...
 
     def answer_usage(self, body: bytes) -> Usage | None: ...
 

@@ -15,13 +15,15 @@ from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import Codec, PathFacts, Shown, TargetModel, UpstreamError
 from omniroute.formats.fold import fold, unfold
+from omniroute.formats.quirks import SYSTEM_TO_USER, THINK_TAGS
 from omniroute.formats.think import ThinkStage, without_think_tags
 from omniroute.usage import Usage, estimate_usage
 
 UsageSource = Literal["upstream", "estimated", "none"]
 
-# Quirk of a provider whose models write their reasoning between tags in the text.
-THINK_TAGS: Final = "think-tags"
+# A pair of one format is translated all the same where the bytes as they are would not do: the
+# request's for a service without the system role, the answer's where tags hold its reasoning.
+TRANSLATED_QUIRKS: Final = frozenset({THINK_TAGS, SYSTEM_TO_USER})
 
 
 def decode_request(codec: Codec, body: bytes, path: PathFacts) -> ir.Request:

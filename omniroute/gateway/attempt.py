@@ -186,6 +186,8 @@ class AttemptRun:
             else:
                 usage = estimate_usage(reply.ledger.body_bytes, len(body))
                 source = "estimated"
+            if self._target.sanitises:
+                body = reply.dialect.sanitised(body)
         await reply.whole(response.status, body, content_type, response, usage, source)
 
     async def _whole_body(self, response: Response) -> bytes:

@@ -12,7 +12,7 @@ from omniroute.errors import GatewayError
 from omniroute.formats import ir
 from omniroute.formats.base import Dialect, Peek, Shown, Tap
 from omniroute.formats.table import CODECS, DIALECTS
-from omniroute.formats.translate import THINK_TAGS, Translation, decode_request
+from omniroute.formats.translate import Translation, decode_request
 from omniroute.gateway import answers
 from omniroute.gateway.attempt import EVENT_STREAM, AttemptFailed, AttemptRun, is_event_stream
 from omniroute.gateway.connection import ClientConnection
@@ -114,7 +114,7 @@ class Exchange:
         reply = self._reply
         counts_tokens = self._endpoint.kind is Kind.COUNT
         ask_usage = False
-        if target.format == dialect.format and THINK_TAGS not in target.quirks:
+        if target.format == dialect.format and target.passes_through:
             ask_usage = peeked.stream and not peeked.include_usage
             body = dialect.upstream_body(self._body, peeked, model, ask_usage=ask_usage)
         elif counts_tokens:
@@ -130,7 +130,7 @@ class Exchange:
             # The upstream answers in another form than it was asked for: the codec turns it over.
             reply.translation = self._translation(target, model, peeked)
         if peeked.stream and streams:
-            await run.relay_stream(response, self._tap(strip_usage=ask_usage))
+            await run.relay_stream(response, self._tap(target, strip_usage=ask_usage))
         else:
             await run.relay_whole(response, counts_tokens=counts_tokens)
 
@@ -148,7 +148,7 @@ class Exchange:
         )
         return Translation(client, CODECS[target.format], self._decoded, target.model(model), shown)
 
-    def _tap(self, *, strip_usage: bool) -> Tap:
+    def _tap(self, target: Target, *, strip_usage: bool) -> Tap:
         max_event_bytes = self._view.limits.event_bytes
         if self._reply.translation is not None:
             return self._reply.translation.stream(max_event_bytes)
@@ -156,6 +156,8 @@ class Exchange:
             strip_usage=strip_usage,
             max_event_bytes=max_event_bytes,
             sse=self._endpoint.path.sse,
+            sanitises=target.sanitises,
+            model=self._ledger.model_asked,
         )
 
     def _upstream_request(self, target: Target, model: str, body: bytes, stream: bool) -> bytes:

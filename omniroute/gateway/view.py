@@ -13,7 +13,9 @@ from urllib.parse import quote, urlsplit
 
 from omniroute import __version__
 from omniroute.formats.base import ModelEntry, TargetModel
+from omniroute.formats.quirks import SANITISE
 from omniroute.formats.table import DIALECTS
+from omniroute.formats.translate import TRANSLATED_QUIRKS
 from omniroute.gateway.connector import Origin
 from omniroute.gateway.proxies import EnvironmentProxies
 from omniroute.installation import Installation, InstallationError
@@ -60,9 +62,11 @@ class Target:
         "format",
         "max_output_tokens",
         "origin",
+        "passes_through",
         "priority",
         "provider_id",
         "quirks",
+        "sanitises",
     )
 
     def __init__(
@@ -76,6 +80,9 @@ class Target:
         self.provider_id = provider.id
         self.format = provider.format
         self.quirks = frozenset(provider.quirks)
+        # May the bytes of a client of the same format go on as they are?
+        self.passes_through = not TRANSLATED_QUIRKS & self.quirks
+        self.sanitises = SANITISE in self.quirks  # and are its answers cleaned when they do?
         self.max_output_tokens = {model.id: model.max_output_tokens for model in provider.models}
         self.connection_id = connection.id
         self.priority = connection.priority

@@ -20,6 +20,10 @@ A model is named `prefix/model`. A row without a note works once a connection gi
 give the provider a `base_url` in `omniroute.toml`. Models that are not listed pass all the same.
 """
 
+_QUIRKS = """\
+How a service departs from its format. Those of a built-in provider stand in its note; `quirks` of a
+`[[providers]]` entry puts others in their place, such as for a server of your own."""
+
 
 def render(rows: Iterable[ProviderRow]) -> str:
     """The page as Markdown, ending in a newline."""
@@ -45,9 +49,8 @@ def render(rows: Iterable[ProviderRow]) -> str:
                 limits = (model.context_tokens, model.max_output_tokens)
                 context, output = (f"{limit:,}" if limit else "" for limit in limits)
                 lines.append(f"| `{row.prefixes[-1]}/{model.id}` | {context} | {output} |")
-    lines += ["", "## Notes on the wire", ""]
-    used = {quirk for row in rows for quirk in row.quirks}
-    lines += [f"- `{name}`: {meaning}" for name, meaning in QUIRKS.items() if name in used]
+    lines += ["", "## Quirks", "", _QUIRKS, ""]
+    lines += [f"- `{name}`: {meaning}" for name, meaning in QUIRKS.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -22,6 +22,8 @@ from importlib import resources
 
 import msgspec
 
+from omniroute.formats.quirks import ANSWER_QUIRKS, CHAT_QUIRKS
+
 __all__ = [
     "FORMATS",
     "QUIRKS",
@@ -56,6 +58,8 @@ SIGN_INS: Mapping[str, str] = {
 }
 
 QUIRKS: Mapping[str, str] = {
+    **CHAT_QUIRKS,
+    **ANSWER_QUIRKS,
     "bearer-or-x-api-key": "a console key goes into x-api-key, a sign-in token into Authorization",
     "tool-name-prefix": "tool names are prefixed on the way in and restored on the way out",
     "always-stream": "answers only as a stream, and stores nothing",

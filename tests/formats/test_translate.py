@@ -8,8 +8,9 @@ import pytest
 from omniroute.errors import GatewayError
 from omniroute.formats import ir
 from omniroute.formats.base import PathFacts, Shown, TargetModel
+from omniroute.formats.quirks import THINK_TAGS
 from omniroute.formats.table import CODECS, DIALECTS
-from omniroute.formats.translate import THINK_TAGS, Translation, decode_request
+from omniroute.formats.translate import Translation, decode_request
 from omniroute.usage import Usage
 
 FORMATS = ("openai", "openai-responses", "claude", "gemini")
@@ -142,3 +143,13 @@ def test_every_codec_has_its_dialect():
     assert set(CODECS) == set(DIALECTS) == {*FORMATS, "openai-completions"}
     for name, dialect in DIALECTS.items():
         assert dialect.format == CODECS[name].format == name
+
+
+@pytest.mark.parametrize("format_", DIALECTS)
+def test_cleaning_touches_no_answer_but_a_chats(format_):
+    body = b'{"x_groq":1, "usageMetadata" : {}, "type":"message","object":"response"}'
+    changes = DIALECTS[format_].sanitised(body) != body
+    assert changes == (format_ in ("openai", "openai-completions"))
+    raw = b'event: ping\ndata: {"type":"ping","x_groq":1}\n\n'
+    tap = DIALECTS[format_].tap(strip_usage=False, max_event_bytes=1000, sanitises=True)
+    assert (tap.feed(raw) + tap.finish() != raw) == changes

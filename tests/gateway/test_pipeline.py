@@ -107,6 +107,63 @@ async def test_usage_that_the_client_asked_for_passes_untouched(serve_gateway):
         )
 
 
+FOREIGN = {"x_groq": {"id": 1, "usage": {}}, "service_tier": "on_demand"}
+
+
+async def test_members_outside_the_dialect_are_taken_out_of_a_stream_on_request(serve_gateway):
+    async def upstream(side):
+        await side.request()
+        await side.start_stream()
+        await side.event(chunk("hi", x_vendor=1))
+        await side.event(b'{"x_groq":1, "id":"c" ,"choices":[{"delta":{"x":1.0}}]}')
+        await side.event(FINISH)
+        await side.event(json.dumps({**json.loads(USAGE), **FOREIGN}).encode())
+        await side.end_stream()
+
+    expected = (chunk("hi"), b'{"id":"c" ,"choices":[{"delta":{"x":1.0}}]}', FINISH, b"[DONE]")
+    async with serve_gateway(upstream, provider='quirks = ["sanitise"]') as gateway:
+        client = await gateway.client()
+        await client.post(request(stream=True))
+        answer = await client.answer()
+        assert answer.body == b"".join(b"data: " + each + b"\n\n" for each in expected)
+        record = await gateway.record()
+        assert (record.usage.input_tokens, record.usage_source) == (7, "upstream")
+
+
+async def test_members_outside_the_dialect_are_taken_out_of_an_answer_on_request(serve_gateway):
+    sent = b'{"id":"x", "x_groq":{"id":1}, "odd_one":2, "choices":  [1.0,2]}'
+
+    async def upstream(side):
+        await side.request()
+        await side.answer(sent)
+
+    async with serve_gateway(upstream, provider='quirks = ["sanitise"]') as gateway:
+        client = await gateway.client()
+        await client.post(request())
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (200, b'{"id":"x", "choices":  [1.0,2]}')
+
+
+async def test_a_service_without_a_system_role_is_asked_without_one(serve_gateway):
+    asked = []
+
+    async def upstream(side):
+        asked.append(json.loads((await side.request())[1]))
+        answer = {"content": "<think>a</think>b"}
+        await side.answer(
+            json.dumps({"choices": [{"message": answer, "finish_reason": "stop"}]}).encode()
+        )
+
+    messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]
+    async with serve_gateway(upstream, provider='quirks = ["system-to-user"]') as gateway:
+        client = await gateway.client()
+        await client.post(request(messages=messages))
+        answer = json.loads((await client.answer()).body)
+    assert {message["role"] for message in asked[0]["messages"]} == {"user"}
+    # Tags are only taken apart where the provider is known to write them.
+    assert answer["choices"][0]["message"]["content"] == "<think>a</think>b"
+
+
 async def test_a_second_connection_is_tried_when_the_first_is_throttled(
     memory_gateway, autojump_clock
 ):

@@ -143,6 +143,20 @@ def test_fixed_headers_are_sent(making):
     assert fields[b"x-b"] == b""
 
 
+@pytest.mark.parametrize(
+    ("quirks", "passes_through", "sanitises"),
+    [
+        ((), True, False),
+        (("reasoning-required", "sanitise"), True, True),
+        (("think-tags",), False, False),
+        (("system-to-user", "sanitise"), False, True),
+    ],
+)
+def test_quirks_say_whether_bytes_may_go_on_as_they_are(making, quirks, passes_through, sanitises):
+    target = making.target({"quirks": quirks})
+    assert (target.passes_through, target.sanitises) == (passes_through, sanitises)
+
+
 def test_a_query_of_the_url_is_kept(making):
     target, _ = fields_of(head_of(making.target(url=URL + "?api-version=2024-10-21&x=%20")))
     assert target == b"/v1/chat/completions?api-version=2024-10-21&x=%20"

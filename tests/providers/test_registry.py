@@ -5,6 +5,7 @@ from importlib import resources
 import pytest
 
 from omniroute.config.urls import endpoint_url, url_problem
+from omniroute.formats.quirks import ANSWER_QUIRKS, CHAT_QUIRKS
 from omniroute.providers.registry import (
     FORMATS,
     QUIRKS,
@@ -114,7 +115,35 @@ def test_the_endpoint_is_the_one_the_vendor_documents(provider: str, url: str) -
 
 
 def test_no_quirk_is_declared_in_vain() -> None:
-    assert {quirk for row in ROWS for quirk in row.quirks} == set(QUIRKS)
+    """Each one is a row's, or one that the formats act on, so that configuration can set it."""
+    used = {quirk for row in ROWS for quirk in row.quirks}
+    assert used | set(CHAT_QUIRKS) | set(ANSWER_QUIRKS) == set(QUIRKS)
+
+
+def test_quirks_of_a_format_stand_in_rows_of_that_format_only() -> None:
+    wrong = [
+        (row.id, quirk)
+        for row in ROWS
+        for quirk in row.quirks
+        if quirk in CHAT_QUIRKS and row.format != "openai"
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("provider", "quirks"),
+    [
+        ("openai", {"openai-itself"}),
+        ("deepseek", {"reasoning-required", "thinking-switch", "json-object-only"}),
+        ("qwen", {"leading-system-message", "host-from-sign-in", "enable-thinking"}),
+        ("mistral", {"nine-character-ids", "no-reasoning-history"}),
+        ("groq", {"no-reasoning-history", "sanitise"}),
+        ("openrouter", {"reasoning-details", "cache-control", "top-k"}),
+        ("qianfan", {"system-to-user"}),
+    ],
+)
+def test_a_row_says_how_its_service_departs(provider: str, quirks: set[str]) -> None:
+    assert set(BY_ID[provider].quirks) == quirks
 
 
 def test_no_secret_stands_in_the_table() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from omniroute.errors import GatewayError
 from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
 from omniroute.formats.openai_chat import counts, errors, lists, peeking
-from omniroute.formats.openai_chat.tap import StreamTap
+from omniroute.formats.openai_chat.sanitising import sanitise
+from omniroute.formats.openai_chat.tap import SanitisingTap, StreamTap
 from omniroute.formats.openai_chat.wire import DONE, FORMAT
 from omniroute.usage import Usage
 
@@ -31,8 +32,20 @@ class OpenAIChatDialect:
     def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes:
         return peeking.upstream_body(body, peeked, model, ask_usage=ask_usage)
 
-    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> StreamTap:
-        return StreamTap(strip_usage=strip_usage, max_event_bytes=max_event_bytes)
+    def tap(
+        self,
+        *,
+        strip_usage: bool,
+        max_event_bytes: int,
+        sse: bool = True,
+        sanitises: bool = False,
+        model: str = "",
+    ) -> StreamTap:
+        kind = SanitisingTap if sanitises else StreamTap
+        return kind(strip_usage=strip_usage, max_event_bytes=max_event_bytes)
+
+    def sanitised(self, body: bytes) -> bytes:
+        return sanitise(body)
 
     def answer_usage(self, body: bytes) -> Usage | None:
         return counts.answer_usage(body)

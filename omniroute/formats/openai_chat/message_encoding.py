@@ -12,7 +12,8 @@ from typing import Any, Final
 from omniroute.formats import ir
 from omniroute.formats.openai_chat import tools
 from omniroute.formats.openai_chat.reasoning import detail_of
-from omniroute.formats.openai_chat.wire import FORMAT, OPENAI_ITSELF, data_url
+from omniroute.formats.openai_chat.wire import FORMAT, data_url
+from omniroute.formats.quirks import OPENAI_ITSELF
 
 _AUDIO_FORMATS: Final = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
 _EXTENSIONS: Final = {"application/pdf": "pdf", "application/json": "json"}

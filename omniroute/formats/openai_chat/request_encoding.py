@@ -1,7 +1,7 @@
 """The IR into a request of this format, for OpenAI's own service or one that is compatible.
 
 Compatible services know less than OpenAI's, and each something else, so what goes out is what all
-of them take, unless a quirk of the provider's row says more (`QUIRKS`). A request that came in this
+of them take, unless a quirk of the provider says more (`QUIRKS`). A request that came in this
 same format keeps its own members and words.
 
 What is mapped: developer to system; images and files in tool results to a user message behind the
@@ -9,7 +9,6 @@ results (tool messages hold text only); errors of tools to text; a narrowed tool
 narrowed list of tools; more than four stop sequences to the first four.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,28 +19,12 @@ from omniroute.formats.base import TargetModel
 from omniroute.formats.openai_chat import tools
 from omniroute.formats.openai_chat.message_encoding import Messages
 from omniroute.formats.openai_chat.models import Traits, traits
-from omniroute.formats.openai_chat.wire import FORMAT, OPENAI_ITSELF, OWN_FAMILY
+from omniroute.formats.openai_chat.wire import FORMAT, OWN_FAMILY
+from omniroute.formats.quirks import CHAT_QUIRKS, OPENAI_ITSELF
 from omniroute.formats.thinking import DYNAMIC, effort_of, is_off
 
-QUIRKS: Final[Mapping[str, str]] = {
-    OPENAI_ITSELF: "takes what only OpenAI's own service knows: developer messages, store, "
-    "metadata, prompt_cache_key, service_tier, custom tools, allowed_tools",
-    "system-to-user": "knows no system role: instructions stand before the first user message",
-    "max-completion-tokens": "takes max_completion_tokens for every model",
-    "max-tokens": "takes max_tokens for every model",
-    "no-stream-options": "refuses stream_options",
-    "no-reasoning-effort": "refuses reasoning_effort",
-    "no-reasoning-history": "refuses the reasoning of earlier turns",
-    "reasoning-required": "wants reasoning_content in every turn that calls tools, even empty",
-    "reasoning-details": "takes reasoning_details back, with their signatures",
-    "thinking-switch": 'reasoning goes on and off by "thinking": {"type": …}',
-    "enable-thinking": "reasoning goes on and off by enable_thinking, with a thinking_budget",
-    "json-object-only": "knows json_object but no json_schema",
-    "cache-control": "takes Claude's cache_control on parts",
-    "top-k": "takes top_k",
-    tools.NINE_CHARACTER_IDS: "ids of tool calls are nine letters or digits",
-}
-"""Quirks of a provider's row that this encoder knows, and what they mean."""
+QUIRKS: Final = CHAT_QUIRKS
+"""Quirks of a provider that this encoder knows, and what they mean."""
 
 MAX_STOPS: Final = 4
 MAX_TOP_LOGPROBS: Final = 20

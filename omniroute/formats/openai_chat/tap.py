@@ -12,6 +12,7 @@ from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
 from omniroute.formats.openai_chat.counts import UsageIn, usage_of
 from omniroute.formats.openai_chat.errors import error_event, is_bare_error, upstream_error
+from omniroute.formats.openai_chat.sanitising import sanitise
 from omniroute.formats.openai_chat.wire import NOTHING, UNREADABLE
 from omniroute.usage import Usage
 from omniroute.wire.jsonscan import JsonScanError, find_members, remove_member
@@ -202,6 +203,19 @@ class StreamTap:
             if self._strip_usage:
                 return _withoutusage_of(raw, payload) if chunk.choices else b""
         return raw
+
+
+class SanitisingTap(StreamTap):
+    """A stream tap that takes members outside the dialect out of what it gives on.
+
+    What they say is read all the same, for they go only behind the reading.
+    """
+
+    __slots__ = ()
+
+    def _event(self, raw: bytes) -> bytes:
+        kept = super()._event(raw)
+        return sanitise(kept) if kept else kept
 
 
 def _is_object(payload: bytes) -> bool:

@@ -16,8 +16,8 @@ from msgspec import Raw
 from omniroute.formats import ir
 from omniroute.formats.custom_tools import SCHEMA, arguments_of
 from omniroute.formats.openai_chat.wire import FORMAT, NOTHING, UNREADABLE, ToolCallIn
+from omniroute.formats.quirks import NINE_CHARACTER_IDS
 
-NINE_CHARACTER_IDS: Final = "nine-character-ids"
 """Quirk: ids of calls are nine letters or digits (Mistral)."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -21,9 +21,6 @@ DONE: Final = b"data: [DONE]\n\n"
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding can raise for bytes that are not what they should be."""
 
-OPENAI_ITSELF: Final = "openai-itself"
-"""Quirk: the service is OpenAI's own (or Azure's) and takes what only that one knows."""
-
 OWN_FAMILY: Final = frozenset({FORMAT, "openai-responses"})
 """Formats whose words for tiers, efforts and cache keys are those of this one."""
 

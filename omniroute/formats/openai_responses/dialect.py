@@ -84,8 +84,19 @@ class ResponsesDialect:
             body = replace_value(body, peeked.members[b"model"], msgspec.json.encode(model))
         return without_seals(body)
 
-    def tap(self, *, strip_usage: bool, max_event_bytes: int, sse: bool = True) -> StreamTap:
+    def tap(
+        self,
+        *,
+        strip_usage: bool,
+        max_event_bytes: int,
+        sse: bool = True,
+        sanitises: bool = False,
+        model: str = "",
+    ) -> StreamTap:
         return StreamTap(max_event_bytes)
+
+    def sanitised(self, body: bytes) -> bytes:
+        return body  # its SDKs take what they do not know as it is
 
     def answer_usage(self, body: bytes) -> Usage | None:
         return answer_usage(body)

@@ -11,7 +11,7 @@ from omniroute.formats import ir
 from omniroute.formats.base import PathFacts, Shown, TargetModel
 from omniroute.formats.fold import fold, unfold
 from omniroute.formats.openai_chat import CARRIED, QUIRKS, codec
-from omniroute.formats.openai_chat.wire import OPENAI_ITSELF
+from omniroute.formats.quirks import OPENAI_ITSELF
 from tests.formats.claude.cases import cuts, told
 from tests.formats.openai_chat.cases import ANSWERED, CASES, MAX_EVENT_BYTES, decoded, golden
 from tests.formats.openai_chat.material import JSON

@@ -34,6 +34,19 @@ def test_an_answer_on_its_way() -> None:
     assert dialect.upstream_error(b'{"error":{"message":"no"}}').message == "no"
 
 
+def test_an_answer_is_cleaned_only_where_that_is_asked() -> None:
+    dialect = openai_chat.dialect()
+    foreign = chunk("hi", x_groq={"id": 1}, service_tier="on_demand")
+    plain = dialect.tap(strip_usage=False, max_event_bytes=1000)
+    assert plain.feed(foreign) == foreign
+    cleaning = dialect.tap(strip_usage=False, max_event_bytes=1000, sanitises=True)
+    kept = cleaning.feed(foreign[:9]) + cleaning.feed(foreign[9:])
+    assert b"x_groq" not in kept
+    assert b"service_tier" not in kept
+    assert (kept.endswith(b"}\n\n"), cleaning.characters) == (True, 2)
+    assert dialect.sanitised(b'{ "x_groq":1,"id":"a" }') == b'{ "id":"a" }'
+
+
 def test_a_stream_that_fails_ends_with_the_error_and_the_terminator() -> None:
     dialect = openai_chat.dialect()
     error = GatewayError(ErrorKind.UPSTREAM_BROKEN, "gone")

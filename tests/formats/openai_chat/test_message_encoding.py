@@ -10,7 +10,7 @@ from msgspec import Raw
 from omniroute.formats import ir
 from omniroute.formats.base import TargetModel
 from omniroute.formats.openai_chat.request_encoding import encode_request
-from omniroute.formats.openai_chat.wire import OPENAI_ITSELF
+from omniroute.formats.quirks import OPENAI_ITSELF
 
 HI = ir.Message("user", [ir.Text("hi")])
 

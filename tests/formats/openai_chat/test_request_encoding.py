@@ -11,7 +11,7 @@ from omniroute.formats.base import TargetModel
 from omniroute.formats.custom_tools import SCHEMA
 from omniroute.formats.openai_chat import QUIRKS
 from omniroute.formats.openai_chat.request_encoding import encode_request
-from omniroute.formats.openai_chat.wire import OPENAI_ITSELF
+from omniroute.formats.quirks import OPENAI_ITSELF
 
 LOOK = ir.Tool("look", "Looks.")
 PATCH = ir.Tool("patch", "Edits.", custom=True, origin="openai-responses", kind="custom")
