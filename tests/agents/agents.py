@@ -7,19 +7,21 @@ its own that holds nothing but what the test put there. What an agent would do o
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-RUN_S = 120
+RUN_S = 60
 
 
 @dataclass(frozen=True)
 class Run:
     """One run of an agent, to be shown whole when a test fails."""
 
-    status: int
+    status: int | str
     said: str
     """What stands on standard output: the agent's last answer."""
     noise: str
@@ -43,7 +45,7 @@ class Agent:
     def run(
         self, programs: Path, folder: Path, *, url: str, key: str, model: str, prompt: str
     ) -> Run:
-        """Run it in `folder`/work. Raises subprocess.TimeoutExpired."""
+        """Run it in `folder`/work; whatever it has started is gone afterwards."""
         home = folder / "home"
         home.mkdir()
         environment = {
@@ -52,17 +54,27 @@ class Agent:
             "TERM": "dumb",
             **self.prepare(home, url, key, model),
         }
-        done = subprocess.run(
-            [str(programs / self.name), *self.arguments(model, prompt)],
-            cwd=folder / "work",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=RUN_S,
-            text=True,
-            check=False,
-        )
-        return Run(done.returncode, done.stdout, done.stderr)
+        said, noise = folder / "said", folder / "noise"
+        with said.open("wb") as out, noise.open("wb") as err:
+            process = subprocess.Popen(
+                [str(programs / self.name), *self.arguments(model, prompt)],
+                cwd=folder / "work",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+            try:
+                status: int | str = process.wait(RUN_S)
+            except subprocess.TimeoutExpired:
+                status = f"unfinished after {RUN_S} s"
+            finally:
+                # The programs behind the launchers are of its group, too.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return Run(status, said.read_text("utf-8", "replace"), noise.read_text("utf-8", "replace"))
 
 
 def _prepare_claude(home: Path, url: str, key: str, model: str) -> dict[str, str]:

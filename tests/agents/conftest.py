@@ -21,6 +21,7 @@ class Endpoint(NamedTuple):
 
     url: str  # without a version
     key: str
+    simulator: str
     database: Path
     asked: Counter[tuple[str, str]]  # client's format and provider -> requests that it takes
 
@@ -86,7 +87,8 @@ def endpoint(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     gateway = _Gateway(tmp_path_factory.mktemp("gateway"), simulator)
     try:
         gateway.start()
-        yield Endpoint(gateway.endpoint, API_KEY, gateway.data_dir / "omniroute.sqlite", Counter())
+        database = gateway.data_dir / "omniroute.sqlite"
+        yield Endpoint(gateway.endpoint, API_KEY, simulator, database, Counter())
         gateway.stop()
     finally:
         gateway.clean_up()

@@ -11,8 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
+from omniroute.simulator import claude_turns, gemini_request
 from omniroute.simulator.play import GREETING
 from tests.agents.agents import AGENTS, Agent, Run
 from tests.agents.conftest import FORMATS, Endpoint
@@ -67,15 +69,33 @@ def test_an_agent_gets_an_answer(trial: Trial) -> None:
     assert GREETING.strip() in done.said, str(done)
 
 
-# With reasoning, what is sealed or signed in the first answer comes back beside the tool's result.
-@pytest.mark.parametrize("scenario", ["tools", "reasoning-tools"])
-def test_an_agent_reads_a_file_when_the_model_says_so(trial: Trial, scenario: str) -> None:
+def read_a_file(trial: Trial, scenario: str) -> None:
     secret = secrets.token_hex(8)
     note = trial.folder / "work" / "note.txt"
     note.write_text(f"The word is {secret}.\n")
     prompt = f"Read the file {note} and tell me exactly what it says."
     done = trial.run(scenario, prompt, requests=2)
     assert f"The word is {secret}." in done.said, str(done)
+
+
+def test_an_agent_reads_a_file_when_the_model_says_so(trial: Trial) -> None:
+    read_a_file(trial, "tools")
+
+
+# What a provider of each format gives with its thoughts and wants back with the tool's result.
+STATE = {
+    "openai": '"The question is short',
+    "openai-responses": '"simulated-',
+    "claude": f'"{claude_turns.SIGNATURE}"',
+    "gemini": f'"{gemini_request.SIGNATURE}"',
+}
+
+
+def test_thoughts_before_a_tools_call_come_back_to_the_model(trial: Trial) -> None:
+    """Each agent keeps them its own way; the simulator refuses a signature that is not its own."""
+    read_a_file(trial, "reasoning-tools")
+    stats = httpx.get(f"{trial.endpoint.simulator}/_simulator/stats", trust_env=False).json()
+    assert STATE[trial.upstream] in stats["last"]["body"]
 
 
 def test_nothing_that_the_agents_asked_has_failed_on_the_side(endpoint: Endpoint) -> None:
