@@ -85,12 +85,12 @@ fields that this gateway has never heard of arrive. The other twelve pairs are t
 them text, calls and their arguments, ids that belong together, and counts of tokens arrive as they
 were; usage that a provider does not report is estimated. `<think>` tags in a text become reasoning.
 
-What a request loses is named in the answer's `X-OmniRoute-Losses`, by the keys of this page. Besides,
-`parts.…` is a part of a message, `tools.…` a tool or a member of one, `messages.…` a member of a
-message, `reasoning.…` one of the wish to reason; other names are members of the client's own request.
-What a request depends on and the provider's format cannot say (a file that another service stores,
-audio for a model that cannot hear) is a 400 that names it. Reasoning that a provider signed or sealed
-goes back to providers of the same format only; it never makes another refuse.
+What a request loses is named in the answer's `X-OmniRoute-Losses`, by the keys of this page.
+Besides, `parts.…` is a part of a message, `tools.…` a tool or a member of one, `messages.…` one of
+a message, `reasoning.…` one of the wish to reason; other names are members of the client's own
+request. What a request depends on and the provider's format cannot say (a file that another service
+stores, audio for a model that cannot hear) is a 400 that names it. Reasoning that a provider signed
+or sealed goes back to providers of the same format only; it never makes another refuse.
 """
 
 
