@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from omniroute.formats.claude import dialect
 from omniroute.formats.claude.tap import ClaudeTap
 from tests.formats.claude.cases import ANSWERED, MAX_EVENT_BYTES, cuts, golden
 
@@ -25,6 +26,11 @@ def test_an_answer_is_of_the_model_that_was_asked_for() -> None:
     """Claude Code drops the thinking of answers that name another model."""
     given = start(model="m-20261101", usage={"input_tokens": 3}) + DELTA
     assert passed(given, "acme/m") == given.replace(b"m-20261101", b"acme/m")
+
+
+def test_the_dialect_hands_the_name_on() -> None:
+    tap = dialect().tap(strip_usage=False, max_event_bytes=MAX_EVENT_BYTES, model="acme/m")
+    assert tap.feed(start(model="m")) == start(model="acme/m")
 
 
 def test_a_name_that_is_right_changes_nothing() -> None:
