@@ -9,10 +9,13 @@ import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import permutations
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from google.genai import types
 
 from omniroute.simulator.calling import sample
 from omniroute.simulator.play import Ask, Text, Thought, play
@@ -119,9 +122,8 @@ def test_usage_is_the_same_in_every_format(client, provider, other, sdks, stream
     assert counts.reasoning == len(pieces(scenario, Thought))
 
 
-def test_usage_is_estimated_where_a_provider_reports_none(client, provider, translated, stream):
-    if not translated:
-        pytest.skip("passed through: no usage is none")
+@pytest.mark.parametrize(("speaks", "other"), permutations(FORMATS, 2))
+def test_usage_is_estimated_where_a_provider_reports_none(client, provider, stream):
     counts = client.ask(f"{provider}/plain+no-usage", [QUESTION], stream=stream).counts
     assert counts.input > 0
     assert counts.output > 0
@@ -174,6 +176,22 @@ def test_parallel_calls_get_each_their_own_result(client, provider, stream, spea
         assert f"result of {call.name}" in second.text
 
 
+def test_a_tools_name_that_a_provider_forbids_is_mapped_and_mapped_back(sdks, provider, stream):
+    """Gemini allows dots and colons in names, the others do not."""
+    sdk = sdks["gemini"].sdk
+    name = "files.read:one"
+    config = types.GenerateContentConfig(
+        tools=[types.Tool(function_declarations=[types.FunctionDeclaration(name=name)])]
+    )
+    asked = {"model": f"{provider}/tools", "contents": QUESTION, "config": config}
+    if stream:
+        chunks = list(sdk.models.generate_content_stream(**asked))
+    else:
+        chunks = [sdk.models.generate_content(**asked)]
+    calls = [call for chunk in chunks for call in chunk.function_calls or ()]
+    assert [call.name for call in calls] == [name]
+
+
 def test_reasoning_is_shown_apart_and_goes_back(client, provider, stream):
     model, wish = f"{provider}/reasoning", Wish(reasoning=True)
     answer = client.ask(model, [QUESTION], wish, stream=stream)
@@ -207,9 +225,10 @@ def test_a_conversation_moves_to_another_provider(client, provider, next_format)
 
 
 def test_think_tags_become_reasoning(client, provider, translated, stream):
-    if not translated:
-        pytest.skip("passed through: the provider's words are left as they are")
     answer = client.ask(f"{provider}/think", [QUESTION], stream=stream)
+    if not translated:
+        assert answer.text == said("think")
+        return
     assert answer.reasoning.strip() == said("reasoning", Thought).strip()
     assert answer.text.strip() == said("plain").strip()
 
@@ -258,6 +277,35 @@ def test_an_error_before_the_first_word_is_an_error_answer(client, provider):
     with pytest.raises(client.error) as raised:
         client.ask(f"{provider}/error-first", [QUESTION], stream=True)
     assert f"{provider}/main" in client.message(raised.value)
+
+
+def test_what_is_lost_is_named_and_what_cannot_be_said_is_refused(sdks):
+    chat = sdks["openai"].sdk.chat.completions
+    told = chat.with_raw_response.create(
+        model="to-claude/plain", messages=[{"role": "user", "content": "hi"}], seed=7, n=1
+    )
+    assert told.headers["x-omniroute-losses"] == "seed"
+    audio = {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}
+    for provider in ("to-claude", "to-openai-responses"):
+        with pytest.raises(openai.BadRequestError, match="audio_in") as raised:
+            chat.create(model=f"{provider}/plain", messages=[{"role": "user", "content": [audio]}])
+        assert raised.value.param == "audio_in"
+
+
+def test_models_are_listed_as_each_sdk_wants_them(sdks):
+    expected = {f"to-{name}/{model}" for name in FORMATS for model in ("plain", "tools")}
+    assert expected <= {model.id for model in sdks["openai"].sdk.models.list()}
+    assert expected <= {model.id for model in sdks["claude"].sdk.models.list()}
+    listed = {model.name.removeprefix("models/") for model in sdks["gemini"].sdk.models.list()}
+    assert expected <= listed
+
+
+def test_tokens_are_counted_for_every_provider(sdks, provider):
+    messages = [{"role": "user", "content": QUESTION}]
+    claude = sdks["claude"].sdk.messages.count_tokens(model=f"{provider}/plain", messages=messages)
+    assert claude.input_tokens > 0
+    gemini = sdks["gemini"].sdk.models.count_tokens(model=f"{provider}/plain", contents=QUESTION)
+    assert gemini.total_tokens > 0
 
 
 def test_a_wrong_key_and_an_unknown_model(client, formats_endpoint):
