@@ -122,7 +122,7 @@ def test_usage_is_the_same_in_every_format(client, provider, other, sdks, stream
     assert counts.reasoning == len(pieces(scenario, Thought))
 
 
-@pytest.mark.parametrize(("speaks", "other"), permutations(FORMATS, 2))
+@pytest.mark.parametrize(("speaks", "other"), list(permutations(FORMATS, 2)))
 def test_usage_is_estimated_where_a_provider_reports_none(client, provider, stream):
     counts = client.ask(f"{provider}/plain+no-usage", [QUESTION], stream=stream).counts
     assert counts.input > 0

@@ -374,7 +374,10 @@ def test_a_wrong_answer_is_refused_and_nothing_else_happens(seed: int) -> None:
         response = FORMATS[target].codec.decode_response(body)
     except ir.FormatError:
         return
-    FORMATS[client].codec.decode_response(FORMATS[client].codec.encode_response(response, SHOWN))
+    written = FORMATS[client].codec.encode_response(response, SHOWN)
+    parts = [part for choice in response.choices for part in choice.parts]
+    if all(part.name for part in parts if isinstance(part, ir.ToolCall)):
+        FORMATS[client].codec.decode_response(written)
 
 
 @given(st.integers(0, 2**32))
