@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import outcome
@@ -154,27 +155,24 @@ if sys.platform == "linux":
         async def run(self) -> None:
             # Trio watches our epoll's own descriptor, so its wait ends when one of our sockets is
             # ready. The events are then taken in the hook that Trio calls right after its wait:
-            # whoever waited runs in this very turn of the loop, not in the next.
-            hook = _AfterWait(self._epoll, self._waiters)
+            # whoever waited runs in this very turn of the loop, not in the next. What the hook
+            # leaves (nothing, as a rule) is taken here; Trio drops a hook that raised, and then
+            # this is the place where the same fault ends the worker loudly.
+            hook = _AfterWait(self._take)
             trio.lowlevel.add_instrument(hook)
             descriptor = self._epoll.fileno()
             try:
                 while True:
                     await trio.lowlevel.wait_readable(descriptor)
+                    self._take()
             finally:
-                trio.lowlevel.remove_instrument(hook)
+                with suppress(KeyError):  # dropped already
+                    trio.lowlevel.remove_instrument(hook)
                 self._epoll.close()
 
-    class _AfterWait(trio.abc.Instrument):
-        """Takes the events of one epoll whenever Trio has waited for input or output."""
-
-        def __init__(self, epoll: select.epoll, waiters: dict[int, Waiter]) -> None:
-            self._poll = epoll.poll
-            self._waiters = waiters
-
-        def after_io_wait(self, timeout: float) -> None:
+        def _take(self) -> None:
             waiters = self._waiters
-            for descriptor, events in self._poll(0, MAX_EVENTS):
+            for descriptor, events in self._epoll.poll(0, MAX_EVENTS):
                 waiter = waiters.get(descriptor)
                 if waiter is None:
                     continue  # closed between the poll and now
@@ -184,6 +182,15 @@ if sys.platform == "linux":
                         waiter.note_hangup()
                 if events & _OUT and not waiter.writable:
                     waiter.wake_writer()
+
+    class _AfterWait(trio.abc.Instrument):
+        """Calls `take` whenever Trio has waited for input or output."""
+
+        def __init__(self, take: Callable[[], None]) -> None:
+            self._take = take
+
+        def after_io_wait(self, timeout: float) -> None:
+            self._take()
 
 
 class PortableWaiter(Waiter):
