@@ -3,7 +3,8 @@
     python -m pytest bench/micro --benchmark-enable
 
 needs the extension built in place and an otherwise idle core. The session ends with one line per
-workload: median time of each twin and their ratio; a ratio below 3 fails the run.
+workload: median time of each twin and their ratio; a ratio below 3 fails the run. Whole streams of
+each pair of formats are translated besides, with whichever twins are chosen.
 """
 
 import importlib
@@ -12,6 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from omniroute.formats import ir
+from omniroute.formats.base import Shown
+from omniroute.formats.table import CODECS
+from omniroute.formats.translate import TranslatedStream
 
 ASKED_RATIO = 3.0
 TWINS = ["py", "c"]
@@ -99,6 +105,41 @@ THOUGHT = [
 ]
 
 
+# Deltas of each format, as its service writes them; and how the gateway frames those it writes.
+FRAMES = {
+    "openai": (
+        b'{"id":"chatcmpl-9bXh2LzJkQ0d7RZ0cVwEoK1nQm5sT","object":"chat.completion.chunk",'
+        b'"created":1735689600,"model":"gpt-4o-mini-2024-07-18","service_tier":"default",'
+        b'"system_fingerprint":"fp_0aa8d3e20b","choices":[{"index":0,"delta":{"content":%b},'
+        b'"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"aKd83jfdlKa"}'
+    ),
+    "responses": (
+        b'{"type":"response.output_text.delta","item_id":"msg_67c9fdcf37fc8190ba82116e33fb28c5",'
+        b'"output_index":0,"content_index":0,"delta":%b,"logprobs":[],"sequence_number":7,'
+        b'"obfuscation":"asdjkhf"}'
+    ),
+    "claude": (
+        b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%b}       }'
+    ),
+    "gemini": (
+        b'{"candidates": [{"content": {"parts": [{"text": %b}],"role": "model"},"index": 0}],'
+        b'"usageMetadata": {"promptTokenCount": 5,"candidatesTokenCount": 8,"totalTokenCount": 13,'
+        b'"promptTokensDetails": [{"modality": "TEXT","tokenCount": 5}]},'
+        b'"modelVersion": "gemini-2.5-flash","responseId": "k4s5aPqsD5-xvdIP0"}'
+    ),
+}
+CALL_FRAME = (
+    b'{"id":"chatcmpl-9bXh","object":"chat.completion.chunk","created":1735689600,'
+    b'"model":"gpt-4o","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,'
+    b'"function":{"arguments":%b}}]},"logprobs":null,"finish_reason":null}]}'
+)
+TEXTS = [WORDS[i % len(WORDS)] for i in range(200)]
+
+
+def deltas(frame: bytes) -> list[bytes]:
+    return [frame % json.dumps(text).encode() for text in TEXTS]
+
+
 PEEKED = (b"model", b"stream", b"stream_options", b"max_tokens", b"n")
 
 
@@ -120,6 +161,22 @@ def split_thoughts(twin: Any, texts: list[str]) -> None:
     for text in texts:
         feed(text)
     splitter.finish()
+
+
+def read_deltas(reader: str) -> Callable[[Any, list[bytes]], None]:
+    def work(twin: Any, payloads: list[bytes]) -> None:
+        read = getattr(twin, reader)
+        for payload in payloads:
+            read(payload)
+
+    return work
+
+
+def write_deltas(twin: Any, texts: list[str]) -> None:
+    write = twin.write_delta
+    head, tail = (FRAMES["claude"] + b"\n\n").split(b"%b")
+    for text in texts:
+        write(head, text, tail)
 
 
 def find_peeked(twin: Any, body: bytes) -> None:
@@ -156,6 +213,17 @@ WORKLOADS: dict[str, tuple[str, Callable[[Any, Any], None], Any, int]] = {
         ["".join(THOUGHT)[i : i + 64] for i in range(0, len("".join(THOUGHT)), 64)],
         len("".join(THOUGHT)) // 64,
     ),
+    **{
+        f"deltas read, {name}": ("deltas", read_deltas(f"read_{name}_delta"), deltas(frame), 200)
+        for name, frame in FRAMES.items()
+    },
+    "deltas read, openai, of a call": (
+        "deltas",
+        read_deltas("read_openai_delta"),
+        deltas(CALL_FRAME),
+        200,
+    ),
+    "deltas written": ("deltas", write_deltas, TEXTS, len(TEXTS)),
     "find_members, 1 KB body": ("jsonscan", find_peeked, request_body(1_000), 0),
     "find_members, 100 KB body": ("jsonscan", find_peeked, request_body(100_000), 0),
     "find_members, 400 KB body": ("jsonscan", find_peeked, request_body(400_000), 0),
@@ -195,3 +263,58 @@ def test_twin(
     benchmark(work, module, material)
     if benchmark.stats is not None:  # with --benchmark-disable nothing is measured
         medians[workload, twin] = benchmark.stats.stats.median
+
+
+STREAM_EVENTS = 400
+SHOWN = Shown("acme/model", "id-1", 1735689600)
+PARTS: dict[str, tuple[ir.Part, Callable[[str], ir.Event]]] = {
+    "text": (ir.Text(""), lambda text: ir.TextDelta(0, text)),
+    "reasoning": (ir.Reasoning(), lambda text: ir.ReasoningDelta(0, text)),
+    "call": (ir.ToolCall("call_1", "f", ""), lambda text: ir.ToolCallDelta(0, text)),
+}
+
+
+def stream_of(upstream: str, kind: str) -> list[bytes]:
+    """A stream of one long part as the upstream would write it, event by event."""
+    part, delta = PARTS[kind]
+    encoder = CODECS[upstream].stream_encoder(SHOWN)
+    out = [encoder.feed([ir.Start("x", "m", 1, origin=upstream), ir.PartStart(0, part)])]
+    out += [encoder.feed([delta(TEXTS[i % len(TEXTS)])]) for i in range(STREAM_EVENTS)]
+    out += [encoder.feed([ir.PartEnd(0), ir.Finish("stop")]), encoder.finish()]
+    return [data for data in out if data]
+
+
+@pytest.mark.parametrize("arriving", ["together", "alone"])
+@pytest.mark.parametrize("kind", PARTS)
+@pytest.mark.parametrize(
+    ("upstream", "client"),
+    [
+        (upstream, client)
+        for upstream in ("openai", "openai-responses", "claude", "gemini")
+        for client in ("openai", "openai-responses", "claude", "gemini")
+        if upstream != client
+    ],
+)
+def test_whole_translated_stream(
+    upstream: str, client: str, kind: str, arriving: str, benchmark: Any
+) -> None:
+    if kind == "call" and upstream == "gemini":
+        pytest.skip("Gemini's calls come whole")
+    data = stream_of(upstream, kind)
+    chunks = data if arriving == "alone" else cut(b"".join(data), READ_BYTES)
+
+    def translate() -> bytes:
+        stream = TranslatedStream(
+            CODECS[upstream],
+            CODECS[client],
+            SHOWN,
+            8_388_608,
+            tool_names={},
+            custom=frozenset(),
+            splits_thinking=True,
+            request_bytes=100,
+        )
+        return b"".join([stream.feed(chunk) for chunk in chunks]) + stream.finish()
+
+    benchmark.group = f"translated stream of {STREAM_EVENTS} deltas: {kind}, {arriving}"
+    assert benchmark(translate)

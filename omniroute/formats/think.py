@@ -5,9 +5,13 @@ a tag is for `wire.thinktags` to decide. Parts are counted anew, since one text 
 several; parts of other kinds pass unchanged but for their index.
 """
 
+from typing import Final
+
 from omniroute.formats import ir
-from omniroute.formats.ir import TextDelta
+from omniroute.formats.ir import ReasoningDelta, TextDelta, ToolCallDelta
 from omniroute.wire.thinktags import ThinkTagSplitter
+
+_MOVED: Final = (ReasoningDelta, ToolCallDelta)
 
 
 class _Choice:
@@ -39,23 +43,20 @@ class ThinkStage:
         out: list[ir.Event] = []
         choices = self._choices
         for event in events:
-            if type(event) is TextDelta:
+            if isinstance(event, TextDelta):
                 choice = choices.get(event.choice) or self._choice(event.choice)
-                if choice.plain:
-                    event.index = choice.open_index
-                    out.append(event)
+                if not choice.plain:
+                    self._text(choice, event, out)
                     continue
+                event.index = choice.open_index
+                out.append(event)
+                continue
+            if isinstance(event, _MOVED):
+                choice = choices.get(event.choice) or self._choice(event.choice)
+                event.index = choice.indexes.get(event.index, event.index)
+                out.append(event)
+                continue
             match event:
-                case ir.TextDelta():
-                    choice = self._choice(event.choice)
-                    if choice.splitter is None:
-                        choice.splitter = ThinkTagSplitter()  # the upstream opened no part
-                    self._fill(choice, event.choice, choice.splitter.feed(event.text), out)
-                    choice.plain = choice.open_index >= 0 and not choice.open_reasoning
-                case ir.ReasoningDelta() | ir.ToolCallDelta():
-                    choice = self._choice(event.choice)
-                    event.index = choice.indexes.get(event.index, event.index)
-                    out.append(event)
                 case ir.PartStart(part=ir.Text()):
                     choice = self._choice(event.choice)
                     self._close_text(choice, event.choice, out)
@@ -86,6 +87,17 @@ class ThinkStage:
         if choice is None:
             choice = self._choices[number] = _Choice()
         return choice
+
+    def _text(self, choice: _Choice, event: TextDelta, out: list[ir.Event]) -> None:
+        """A piece of a text that has not begun to be plain."""
+        if choice.splitter is None:
+            choice.splitter = ThinkTagSplitter()  # the upstream opened no part
+        pieces = choice.splitter.feed(event.text)
+        self._fill(choice, event.choice, pieces, out)
+        choice.plain = choice.open_index >= 0 and not choice.open_reasoning
+        if pieces == [(False, event.text)]:
+            event.index = choice.open_index
+            out[-1] = event  # as it was, with what else it says
 
     def _fill(
         self,

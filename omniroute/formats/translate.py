@@ -15,11 +15,14 @@ from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats import custom_tools, ir
 from omniroute.formats.base import Codec, PathFacts, Shown, TargetModel, UpstreamError
 from omniroute.formats.fold import fold, unfold
+from omniroute.formats.ir import ReasoningDelta, TextDelta
 from omniroute.formats.quirks import SYSTEM_TO_USER, THINK_TAGS
 from omniroute.formats.think import ThinkStage, without_think_tags
 from omniroute.usage import Usage, estimate_usage
 
 UsageSource = Literal["upstream", "estimated", "none"]
+
+_SAID: Final = (TextDelta, ReasoningDelta)
 
 # A pair of one format is translated all the same where the bytes as they are would not do: the
 # request's for a service without the system role, the answer's where tags hold its reasoning.
@@ -224,10 +227,12 @@ class TranslatedStream:
 
     def _encode(self, events: list[ir.Event]) -> bytes:
         for event in events:
+            # Nearly all events are these, and what one costs counts.
+            if isinstance(event, _SAID):
+                self.characters += len(event.text)
+                self.generated = True
+                continue
             match event:
-                case ir.TextDelta() | ir.ReasoningDelta():
-                    self.characters += len(event.text)
-                    self.generated = True
                 case ir.ToolCallDelta():
                     self.characters += len(event.arguments)
                     self.generated = True

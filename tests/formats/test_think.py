@@ -1,5 +1,6 @@
 """Reasoning written between tags becomes reasoning, in streams and in whole answers."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +73,16 @@ def test_whole_answers_are_taken_apart_alike():
     assert (reasoning.text, text.text) == ("Two and two.", "It is 4.")
     plain = ir.Text("no tags here")
     assert without_think_tags([plain]) == [plain]
+
+
+def test_text_without_tags_keeps_its_log_probabilities():
+    scored = [
+        ir.TextDelta(0, piece, logprobs=msgspec.Raw(b'[{"token":"%d"}]' % number))
+        for number, piece in enumerate(["Hello", " <think>", " there"])
+    ]
+    events = ThinkStage().feed([ir.PartStart(0, ir.Text("")), *scored])
+    assert [bytes(event.logprobs) for event in events if isinstance(event, ir.TextDelta)] == [
+        b'[{"token":"0"}]',
+        b'[{"token":"1"}]',
+        b'[{"token":"2"}]',
+    ]

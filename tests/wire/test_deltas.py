@@ -20,10 +20,12 @@ from omniroute._speedups import deltas_py
 from omniroute._speedups.contract import ARGUMENTS, REASONING, SUMMARY, TEXT
 from omniroute.formats import ir
 from omniroute.formats.claude import decoder as claude
+from omniroute.formats.claude import tap as claude_tap
 from omniroute.formats.gemini import reading as gemini
 from omniroute.formats.openai_chat import stream_decoding as openai
+from omniroute.formats.openai_chat import tap as openai_tap
 from omniroute.formats.openai_responses import stream_decoding as responses
-from omniroute.formats.table import CODECS
+from omniroute.formats.table import CODECS, DIALECTS
 
 COMPILED = "omniroute._speedups.deltas_c"
 TWINS = ["py", "c"] if find_spec(COMPILED) else ["py"]
@@ -297,3 +299,24 @@ def test_other_types_are_refused(twin: ModuleType) -> None:
             getattr(twin, name)("{}")
     with pytest.raises(TypeError):
         twin.write_delta(b"", b"", b"")
+
+
+@pytest.mark.parametrize(("name", "tap"), [("openai", openai_tap), ("claude", claude_tap)])
+def test_taps_count_the_same_with_and_without(
+    name: str, tap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = FORMATS[name][0]
+
+    def tapped(payload: bytes, *, strip: bool) -> tuple[object, ...]:
+        reading = DIALECTS[name].tap(strip_usage=strip, max_event_bytes=1 << 20)
+        out = reading.feed(b"data: " + re.sub(rb"[\r\n]", b" ", payload) + b"\n\n")
+        return out, reading.generated, reading.characters, reading.usage, reading.error
+
+    for payload in inputs(name, CASES // 5):
+        if getattr(deltas_py, reader)(payload) is None:
+            continue
+        for strip in (False, True):
+            monkeypatch.setattr(tap, reader, getattr(deltas_py, reader))
+            short = tapped(payload, strip=strip)
+            monkeypatch.setattr(tap, reader, lambda _: None)
+            assert tapped(payload, strip=strip) == short, payload

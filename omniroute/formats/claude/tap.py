@@ -10,6 +10,7 @@ from omniroute.formats.base import UpstreamError
 from omniroute.formats.claude.errors import error_event, upstream_error
 from omniroute.formats.claude.wire import Counts, UsageBody
 from omniroute.usage import Usage
+from omniroute.wire.deltas import read_claude_delta
 from omniroute.wire.jsonscan import (
     DuplicateMember,
     JsonScanError,
@@ -111,6 +112,11 @@ class ClaudeTap:
         payload = event_data(raw)
         if not payload:
             return raw  # a comment, or an event without data
+        piece = read_claude_delta(payload)
+        if piece is not None:
+            self.generated = True
+            self.characters += len(piece[3])
+            return raw
         try:
             body = _decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -15,6 +15,7 @@ from omniroute.formats.openai_chat.errors import error_event, is_bare_error, ups
 from omniroute.formats.openai_chat.sanitising import sanitise
 from omniroute.formats.openai_chat.wire import NOTHING, UNREADABLE
 from omniroute.usage import Usage
+from omniroute.wire.deltas import ARGUMENTS, read_openai_delta
 from omniroute.wire.jsonscan import JsonScanError, find_members, remove_member
 from omniroute.wire.sse import SseReader, SseTooLong, event_data, event_type
 
@@ -23,6 +24,7 @@ class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_text: str | None = None
     refusal: str | None = None
     tool_calls: msgspec.Raw = NOTHING
     function_call: msgspec.Raw = NOTHING
@@ -136,6 +138,14 @@ class StreamTap:
         if payload == b"[DONE]":
             self.done = True
             return raw
+        if not self._strip_usage or b'"usage"' not in payload:
+            piece = read_openai_delta(payload)
+            if piece is not None:
+                # The usual event by far: a piece of something, and nothing else.
+                if piece[0] != ARGUMENTS:
+                    self.characters += len(piece[3])
+                self.generated = True
+                return raw
         try:
             chunk = _decode_chunk(payload)
         except UNREADABLE:
@@ -148,7 +158,12 @@ class StreamTap:
             for choice in choices:
                 delta = choice.delta
                 if delta is not None:
-                    text = delta.content or delta.reasoning_content or delta.reasoning
+                    text = (
+                        delta.content
+                        or delta.reasoning_content
+                        or delta.reasoning
+                        or delta.reasoning_text
+                    )
                     if text:
                         self.characters += len(text)
                         self.generated = True
