@@ -129,7 +129,7 @@ def _narrowed(given: object, depth: int) -> Schema:
             out[name] = _narrowed(value, depth + 1)
         elif (
             name == "required"
-            or (name == "format" and value in _STRING_FORMATS)
+            or (name == "format" and isinstance(value, str) and value in _STRING_FORMATS)
             or (name == "minItems" and value in (0, 1))
         ):
             out[name] = value

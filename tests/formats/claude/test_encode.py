@@ -376,6 +376,13 @@ def test_a_schema_goes_into_output_config_within_its_limits() -> None:
     assert losses == []
 
 
+def test_a_keyword_of_the_wrong_type_is_told_and_not_judged() -> None:
+    schema = Raw(b'{"type":"object","properties":{"n":{"type":"string","format":{"a":1}}}}')
+    body, _ = sent(ask(response_format=ir.ResponseFormat("json_schema", schema=schema)))
+    properties = body["output_config"]["format"]["schema"]["properties"]
+    assert properties["n"] == {"type": "string", "description": '{format: {"a":1}}'}
+
+
 @pytest.mark.parametrize(
     ("model", "wanted"),
     [
