@@ -3,7 +3,8 @@
 Pure; the cost grows with the connections of one provider, never with history.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from omniroute.errors import ErrorKind, GatewayError
@@ -27,8 +28,10 @@ class Attempt(NamedTuple, Generic[C]):
     model: str
 
 
-def plan(route: Route, connections: Mapping[str, Sequence[C]]) -> list[Attempt[C]]:
-    """The attempts for a route: the provider's connections, lowest priority number first.
+def plan(route: Route, connections: Mapping[str, Sequence[C]]) -> Iterator[Attempt[C]]:
+    """The attempts for a route, one at a time: nearly every request needs the first alone.
+
+    They are the provider's connections, lowest priority number first.
 
     The connections of a provider come already sorted; the plan of a provider without any is an
     error that says what to configure.
@@ -42,4 +45,4 @@ def plan(route: Route, connections: Mapping[str, Sequence[C]]) -> list[Attempt[C
             f'provider = "{provider.id}" and an api_key.',
             param="model",
         )
-    return [Attempt(connection, route.model) for connection in own]
+    return map(Attempt, own, repeat(route.model))

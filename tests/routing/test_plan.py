@@ -23,7 +23,7 @@ FIRST, SECOND = Connection("first", 1), Connection("second", 2)
 
 
 def test_a_plan_tries_the_providers_connections_in_their_order():
-    attempts = plan(Route(ACME, "plain"), {"acme": (FIRST, SECOND), "other": (SECOND,)})
+    attempts = list(plan(Route(ACME, "plain"), {"acme": (FIRST, SECOND), "other": (SECOND,)}))
     assert attempts == [Attempt(FIRST, "plain"), Attempt(SECOND, "plain")]
 
 
