@@ -49,7 +49,8 @@ _JSON = "application/json"
 _MODELS_COUNTED = 1000
 _WELCOME = """\
 This is OmniRoute's built-in simulator, an upstream that needs no account and no key.
-It speaks the OpenAI chat format under /v1; GET /v1/models lists what it can do.
+It speaks OpenAI chat, OpenAI Responses and Claude under /v1, Gemini under /v1beta;
+GET /v1/models lists what it can do.
 """
 
 _MESSAGES: Mapping[int, str] = {
