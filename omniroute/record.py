@@ -10,6 +10,17 @@ import msgspec
 from omniroute.usage import NO_USAGE, Usage
 
 
+class Tried(msgspec.Struct, gc=False, array_like=True):
+    """One attempt that came to nothing, and what its target said."""
+
+    provider: str
+    connection: str
+    model: str
+    status: int  # 0 without an answer
+    error: str
+    took_us: int
+
+
 class Record(msgspec.Struct, kw_only=True, gc=False):
     """One finished, failed or cancelled request. Times in microseconds unless named otherwise."""
 
@@ -37,3 +48,10 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     usage: Usage = NO_USAGE
     usage_source: str = "none"  # upstream | estimated | none
     cost_microusd: int = 0
+    tier: str = ""  # of the provider that answered
+    combo: str = ""  # the combo that was asked for
+    cache: str = ""  # hit | semantic-hit | collapsed | replayed | miss; "" where no cache applies
+    session: str = ""  # the conversation's id, where one is known
+    queue_us: int = 0  # waited for a place at a connection or for the end of a cooldown
+    beyond_microusd: int = 0  # billed beyond what was reserved
+    tried: tuple[Tried, ...] = ()  # the attempts before the last one

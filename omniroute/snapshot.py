@@ -16,16 +16,24 @@ import msgspec
 from msgspec import Struct
 
 from omniroute.config import (
+    CacheSettings,
     ConfigError,
     ConnectionSettings,
     LimitSettings,
+    PromptSettings,
     ProviderSettings,
+    ResilienceSettings,
+    RoutingSettings,
+    ScheduleSettings,
     ServerSettings,
     Settings,
+    ThinkingSettings,
     UpstreamSettings,
 )
 from omniroute.config.urls import endpoint_url, names_private_host, root_url
 from omniroute.installation import Installation
+from omniroute.providers.pricing import PriceRow
+from omniroute.resilience.meters import Meter
 
 if TYPE_CHECKING:  # workers read snapshots and never the registry
     from omniroute.providers.registry import ModelRow, ProviderRow
@@ -78,6 +86,8 @@ class ProviderView(Struct, frozen=True, kw_only=True):
     declared: bool = False  # by the configuration file
     allow_private: bool = False
     ca_file: str | None = None
+    strategy: str = "fill-first"  # among its connections
+    sticky_limit: int = 3
 
 
 class ConnectionView(Struct, frozen=True, kw_only=True):
@@ -92,6 +102,9 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     priority: int = 1
     allow_private: bool = False  # the provider's, or because its own base_url names such a host
+    meters: tuple[Meter, ...] = ()  # rpm, gap, running, quotas
+    queue_wait_s: float = 30.0
+    quota_threshold: float = 1.0
 
 
 class KeyView(Struct, frozen=True):
@@ -100,6 +113,58 @@ class KeyView(Struct, frozen=True):
     id: str  # "file/laptop" when the configuration file declares it
     name: str
     digest: bytes
+    enabled: bool = True
+    models: tuple[str, ...] = ()  # wildcards; empty: all
+    connections: tuple[str, ...] = ()  # wildcards over "provider/name"; empty: all
+    meters: tuple[Meter, ...] = ()  # rpm, tpm, running, budgets
+    schedule: ScheduleSettings | None = None
+    expires_ms: int | None = None  # Unix time from which it is refused
+    cache: bool | None = None
+    system_prompt: PromptSettings | None = None
+    thinking: ThinkingSettings | None = None
+
+
+class MemberView(Struct, frozen=True):
+    """One member of a combo: a model of a provider, or another combo (`combo` is set)."""
+
+    provider: str = ""
+    model: str = ""
+    combo: str = ""
+    weight: float = 1.0
+
+
+class ComboView(Struct, frozen=True, kw_only=True):
+    """A combo that can be asked for. No combo reaches itself."""
+
+    name: str
+    members: tuple[MemberView, ...]
+    strategy: str = "priority"
+    sticky_limit: int = 1
+    tiered: bool = False
+    proxy: str | None = None
+
+
+class PatternView(Struct, frozen=True):
+    """A name or pattern (`*`, `?`) and the name that stands for it; `*` there is what `*` took."""
+
+    pattern: str
+    target: str
+
+
+class ChainView(Struct, frozen=True):
+    """A fallback chain: names tried in order when a name that fits `applies_to` is exhausted."""
+
+    name: str
+    applies_to: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+class BudgetView(Struct, frozen=True):
+    """A budget of a tier or a provider; the other one is ""."""
+
+    tier: str
+    provider: str
+    meter: Meter
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -108,9 +173,20 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     server: ServerSettings
     limits: LimitSettings
     upstream: UpstreamSettings
+    routing: RoutingSettings = RoutingSettings()
+    resilience: ResilienceSettings = ResilienceSettings()
+    cache: CacheSettings = CacheSettings()
+    system_prompt: PromptSettings = PromptSettings()
+    thinking: ThinkingSettings = ThinkingSettings()
     providers: tuple[ProviderView, ...] = ()
     connections: tuple[ConnectionView, ...] = ()
     keys: tuple[KeyView, ...] = ()
+    combos: tuple[ComboView, ...] = ()
+    aliases: tuple[PatternView, ...] = ()
+    routes: tuple[PatternView, ...] = ()
+    chains: tuple[ChainView, ...] = ()
+    budgets: tuple[BudgetView, ...] = ()
+    prices: tuple[PriceRow, ...] = ()  # the first that fits holds
     instance_id: str = ""
     problems: tuple[str, ...] = ()
 
@@ -186,6 +262,11 @@ class _Compilation:
             server=self.settings.server,
             limits=self.settings.limits,
             upstream=self.settings.upstream,
+            routing=self.settings.routing,
+            resilience=self.settings.resilience,
+            cache=self.settings.cache,
+            system_prompt=self.settings.system_prompt,
+            thinking=self.settings.thinking,
             providers=tuple(providers),
             connections=tuple(connections),
             keys=keys,

@@ -6,30 +6,70 @@ providers or the data directory's secrets; `omniroute.snapshot` joins those.
 
 from omniroute.config.errors import ConfigError
 from omniroute.config.loading import find_config_file, find_data_dir, load
-from omniroute.config.schema import (
-    AdminSettings,
+from omniroute.config.providing import (
     ConnectionSettings,
-    KeySettings,
+    ModelSettings,
+    PriceSettings,
+    ProviderSettings,
+    QuotaSettings,
+)
+from omniroute.config.routing import (
+    AliasSettings,
+    CacheSettings,
+    ComboMember,
+    ComboSettings,
+    FallbackChainSettings,
+    ResilienceSettings,
+    RouteSettings,
+    RoutingSettings,
+)
+from omniroute.config.schema import (
+    Settings,
+)
+from omniroute.config.serving import (
+    AdminSettings,
     LimitSettings,
     LogSettings,
-    ProviderSettings,
     ServerSettings,
-    Settings,
     StateSettings,
     UpstreamSettings,
+)
+from omniroute.config.spending import (
+    BudgetSettings,
+    KeySettings,
+    PromptSettings,
+    ScheduleSettings,
+    SharedBudgetSettings,
+    ThinkingSettings,
 )
 
 __all__ = [
     "AdminSettings",
+    "AliasSettings",
+    "BudgetSettings",
+    "CacheSettings",
+    "ComboMember",
+    "ComboSettings",
     "ConfigError",
     "ConnectionSettings",
+    "FallbackChainSettings",
     "KeySettings",
     "LimitSettings",
     "LogSettings",
+    "ModelSettings",
+    "PriceSettings",
+    "PromptSettings",
     "ProviderSettings",
+    "QuotaSettings",
+    "ResilienceSettings",
+    "RouteSettings",
+    "RoutingSettings",
+    "ScheduleSettings",
     "ServerSettings",
     "Settings",
+    "SharedBudgetSettings",
     "StateSettings",
+    "ThinkingSettings",
     "UpstreamSettings",
     "find_config_file",
     "find_data_dir",

@@ -8,9 +8,10 @@ changes nothing and keeps nothing, so a reload is another call.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, get_origin
+from typing import Annotated, Any, Final, get_origin
 
 import msgspec
+from msgspec import Meta
 
 from omniroute import __version__
 from omniroute.config.errors import ConfigError
@@ -18,15 +19,12 @@ from omniroute.config.rules import check_rules
 from omniroute.config.schema import (
     Origin,
     Section,
-    Setting,
     Settings,
     expected,
-    is_file,
-    is_secret,
     literals,
     sections,
-    unwrap,
 )
+from omniroute.config.setting import Setting, is_file, is_secret, nested, unwrap
 from omniroute.config.sources import (
     CONFIG_FILE_NAMES,
     DATA_DIR_NAMES,
@@ -208,6 +206,11 @@ class _Builder:
         return None if self.problems else struct(**values)
 
     def _value(self, annotation: Any, raw: object, path: KeyPath) -> Any:
+        inner = nested(annotation)
+        if inner is not None and isinstance(raw, dict):
+            return self._table(inner, raw, path)
+        if inner is not None and isinstance(raw, list):
+            return tuple(self._item(inner, item, (*path, at)) for at, item in enumerate(raw))
         try:
             value, is_text = self._resolved(raw, from_text=path in self.origin.places)
         except Unresolved as error:
@@ -229,6 +232,12 @@ class _Builder:
             else:
                 self._problem(path, *_explain(annotation, value))
             return None
+
+    def _item(self, inner: type[Setting], raw: object, path: KeyPath) -> Any:
+        """An item of a list of tables; some lists take a plain string in place of a table."""
+        if isinstance(raw, str):
+            return self._value(Annotated[str, Meta(min_length=1)], raw, path)
+        return self._table(inner, raw, path)
 
     def _resolved(self, raw: object, *, from_text: bool) -> tuple[object, bool]:
         """`raw` with its `env:`/`file:` strings replaced, and whether it came as text."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from omniroute.config.schema import Section, expected, is_secret, sections, unwrap
+from omniroute.config.schema import Section, expected, sections
+from omniroute.config.setting import is_secret, unwrap
 from omniroute.config.sources import CONFIG_FILE_NAMES, DATA_DIR_NAMES, environment_names
 
 _INTRO = f"""\

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omniroute.config.errors import ConfigError
-from omniroute.config.schema import Origin, ProviderSettings, Settings
+from omniroute.config.providing import ProviderSettings
+from omniroute.config.schema import Origin, Settings
 from omniroute.config.urls import url_problem
 
 SHORTEST_KEY = 8

@@ -2,8 +2,8 @@
 
 Who calls what:
 
-* a worker opens the state, waits until `read_snapshot()` gives something, asks
-  `snapshot_version()` on every request, calls `settle(record)` once when a request ends, and asks
+* a worker opens the state, waits until `read_snapshot()` gives something, asks `versions()` on
+  every request, reserves at `limits`, calls `settle` once when a request ends, and asks
   `in_place()` with its heartbeat;
 * control is the only one that publishes, rebuilds, drains and forgets, and calls `sync()` every
   second and `reader_check()` after a child died.
@@ -17,10 +17,11 @@ Invariants every implementation keeps:
 * No call here waits for a disk save `sync` and `close`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from omniroute.record import Record
+from omniroute.resilience.meters import Meter
 
 MAP_FULL = "map_full"
 DISK_FULL = "disk_full"
@@ -70,6 +71,114 @@ class StateStats(NamedTuple):
     preallocated: bool
 
 
+class Hold(NamedTuple):
+    """What a request takes of one meter: an upper bound until it is settled."""
+
+    meter: Meter
+    amount: int
+
+
+class Refusal(NamedTuple):
+    """Why a reservation was not made. Nothing of it was."""
+
+    hold: Hold  # the first that did not fit
+    used: int
+    reserved: int
+    wait_ms: int | None  # when trying again may help; None: the amount is greater than the limit
+
+
+class Reading(NamedTuple):
+    """A meter at one moment."""
+
+    used: int
+    reserved: int
+    resets_ms: int | None  # Unix time at which the window ends or something becomes free
+
+
+class Limits(Protocol):
+    """Reservations, over all workers of the machine. Every call is one short transaction.
+
+    Invariant: at each meter used + reserved <= limit after every `reserve` and `exchange`, whatever
+    other processes do and wherever one is killed. A ticket names the reservation of one request; it
+    begins with the incarnation of its worker, so that a dead worker's can be found.
+    """
+
+    def incarnate(self) -> bytes:
+        """Registers this process; returns the 8 bytes with which its tickets begin."""
+
+    def reserve(
+        self, ticket: bytes, holds: Sequence[Hold], note: Record, now_ms: int
+    ) -> Refusal | None:
+        """All of the holds or, with a refusal, none. `note`: the record if it were lost now."""
+
+    def exchange(
+        self, ticket: bytes, gone: Sequence[Hold], new: Sequence[Hold], note: Record, now_ms: int
+    ) -> Refusal | None:
+        """Gives some holds back and takes others, in one step; on a refusal all stays as it was.
+
+        A request that falls back to another target gives back that of the first. What counts when
+        admitted stays counted.
+        """
+
+    def release(self, ticket: bytes, holds: Sequence[Hold], now_ms: int) -> None:
+        """Gives everything back: the request came to nothing that costs."""
+
+    def note(self, notes: Sequence[tuple[bytes, Record]]) -> None:
+        """How far running requests are, as the records they would leave if they were lost now.
+
+        For tickets with and without reservation; one that was settled meanwhile is passed over
+        only if its ticket was reserved, so callers note only what still runs.
+        """
+
+    def readings(self, meters: Sequence[Meter], now_ms: int) -> list[Reading]:
+        """The meters as they are; zeros for what was never used."""
+
+    def prime(self, used: Mapping[Meter, int], now_ms: int) -> int:
+        """Sets meters that were never used to what the history says; returns how many."""
+
+    def reap(self, now_ms: int) -> list[Record]:
+        """Settles what dead processes left: their last notes become records `worker_lost`.
+
+        Record, counters and meters in one step for each, as in `State.settle`. For control.
+        """
+
+
+class Conditions(Protocol):
+    """What is known of providers, accounts and models beside the configuration: cooldowns,
+    lockouts, breakers, reported quotas. A small table, read whole by whoever sees its version move.
+
+    Keys are text: kind, ":", subject ("cooldown:acme/main", "breaker:acme"). Values belong to
+    `resilience`, whose functions decide on them.
+    """
+
+    def version(self) -> int:
+        """Grows with each change."""
+
+    def read(self) -> tuple[int, dict[str, bytes]]:
+        """The version and the whole table, of one moment."""
+
+    def change(self, key: str, decide: Callable[[bytes | None], bytes | None]) -> bytes | None:
+        """Replaces a value by what `decide` makes of it (None: none), as one step; returns it.
+
+        The version moves only when the value changed. `decide` must be quick: all processes wait.
+        """
+
+    def clear(self, prefix: str = "") -> int:
+        """Removes all whose key begins so; returns how many there were."""
+
+
+class Sessions(Protocol):
+    """Which account a conversation stays with."""
+
+    def account(self, session: bytes, now_ms: int) -> str | None:
+        """The connection's id; None when none is kept or it rested longer than its time."""
+
+    def keep(self, session: bytes, connection: str, until_ms: int) -> None: ...
+
+    def forget(self, now_ms: int) -> int:
+        """Removes those whose time is over, in short steps; returns how many."""
+
+
 class State(Protocol):
     """See the module's text for who calls what and for the invariants."""
 
@@ -80,6 +189,18 @@ class State(Protocol):
     @property
     def needs_rebuild(self) -> bool:
         """True for a freshly created state, until `rebuild` has filled its counters."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def conditions(self) -> Conditions: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    def versions(self) -> tuple[int, int]:
+        """`snapshot_version()` and `conditions.version()`, by one look: asked on every request."""
 
     def snapshot_version(self) -> int:
         """0 before the first snapshot; grows by one with each that is published."""
@@ -94,8 +215,15 @@ class State(Protocol):
         counters that know nothing of the past.
         """
 
-    def settle(self, record: Record) -> bool:
-        """Record into the outbox and onto the counters of its key and UTC day, in one step.
+    def settle(
+        self,
+        record: Record,
+        ticket: bytes = b"",
+        holds: Sequence[Hold] = (),
+        now_ms: int = 0,
+    ) -> bool:
+        """Record into the outbox, onto the counters of its key and UTC day, and its holds settled
+        to what the record says (`Meter.measure`), their ticket forgotten: in one step.
 
         False when there was no room for the log record: it is lost and counted, its counters not.
         """

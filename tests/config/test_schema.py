@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from omniroute.config import ConfigError, Settings
-from omniroute.config.schema import Origin, expected, sections, unwrap
+from omniroute.config.schema import Origin, expected, sections
+from omniroute.config.setting import unwrap
 
 Load = Callable[..., Settings]
 Refused = Callable[..., ConfigError]
