@@ -19,7 +19,7 @@ from omniroute.installation import Installation, InstallationError
 from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, compile_snapshot
 
 if TYPE_CHECKING:
-    from omniroute.gateway.connector import Connector
+    from omniroute.net.connector import Connector
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 2.0
@@ -157,8 +157,8 @@ async def _reach_all(
 ) -> list[Finding]:
     import trio
 
-    from omniroute.gateway.connector import Connector
-    from omniroute.gateway.readiness import open_readiness
+    from omniroute.net.connector import Connector
+    from omniroute.net.readiness import open_readiness
 
     readiness = open_readiness()
     connector = Connector(
@@ -185,8 +185,8 @@ async def _reach(
 ) -> Finding:
     import trio
 
-    from omniroute.gateway.connector import ConnectFailed, Origin
-    from omniroute.gateway.proxies import EnvironmentProxies
+    from omniroute.net.connector import ConnectFailed, Origin
+    from omniroute.net.proxies import EnvironmentProxies
 
     host, port, tls = host_and_port(one.url)
     scheme = "https" if tls else "http"

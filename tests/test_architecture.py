@@ -22,7 +22,7 @@ PACKAGE = ROOT / "omniroute"
 # Rooms from the bottom up. A room imports lower layers, those beside the core, and itself.
 SPEEDUPS = {"_speedups"}
 CORE = {"formats", "providers", "resilience", "routing", "wire"}
-STORES = {"oauth", "state", "store"}
+STORES = {"net", "oauth", "state", "store"}
 SERVICES = {"control", "gateway", "simulator"}
 COMMANDS = {
     "__main__",
@@ -58,7 +58,7 @@ OWNERS = {
     "cryptography": {"installation"},
     "h11": {"wire"},
     "httptools": {"wire"},
-    "httpx": {"gateway", "oauth"},
+    "httpx": {"net", "oauth"},
     "hypercorn": {"control", "simulator"},
     "lmdb": {"state"},
     "msgspec": {
@@ -75,8 +75,8 @@ OWNERS = {
         "usage",
         *CORE,
     },
-    "outcome": {"gateway"},
-    "python_socks": {"gateway"},
+    "outcome": {"net"},
+    "python_socks": {"net"},
     "sqlalchemy": {"store"},
     "starlette": {"control", "simulator"},
     "trio": {
@@ -86,6 +86,7 @@ OWNERS = {
         "doctor",
         "gateway",
         "link",
+        "net",
         "simulator",
         "supervisor",
         "worker",

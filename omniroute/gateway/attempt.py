@@ -18,11 +18,11 @@ from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import Translation
 from omniroute.gateway import answers
 from omniroute.gateway.connection import ClientConnection, Overdue
-from omniroute.gateway.connector import ConnectFailed
 from omniroute.gateway.decoding import Decoder, DecodingError, is_identity
 from omniroute.gateway.reply import Reply
 from omniroute.gateway.upstream import Upstream
 from omniroute.gateway.view import Target, View
+from omniroute.net.connector import ConnectFailed
 from omniroute.resilience.verdict import Failure, Verdict, of_failure, of_status
 from omniroute.usage import NO_USAGE, Usage, estimate_usage
 from omniroute.wire.http1 import ProtocolError, Response

@@ -26,7 +26,7 @@ from omniroute.gateway.decoding import (
     UnknownCoding,
     is_identity,
 )
-from omniroute.gateway.transport import Transport
+from omniroute.net.transport import Transport
 from omniroute.wire.http1 import LAST_CHUNK, Limits, ProtocolError, Request, RequestReader, chunk
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ that control honours on this socket only, and that is stripped from what clients
 from typing import TYPE_CHECKING, Final
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.gateway.connector import ConnectFailed, Origin
+from omniroute.net.connector import ConnectFailed, Origin
 from omniroute.wire.http1 import (
     LAST_CHUNK,
     ProtocolError,

@@ -25,18 +25,18 @@ from omniroute.formats.base import Dialect, ModelEntry
 from omniroute.formats.table import DEFAULT_FORMAT, DIALECTS
 from omniroute.gateway import answers
 from omniroute.gateway.connection import ClientConnection, Phase
-from omniroute.gateway.connector import Connector
-from omniroute.gateway.dns import DnsCache
 from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find
 from omniroute.gateway.gatekeeper import Gatekeeper, cors_headers
 from omniroute.gateway.pipeline import Exchange
-from omniroute.gateway.proxies import EnvironmentProxies
-from omniroute.gateway.readiness import Readiness, open_readiness
 from omniroute.gateway.relay import relay
-from omniroute.gateway.transport import SocketTransport, Transport
 from omniroute.gateway.upstream import Pool
 from omniroute.gateway.view import ANONYMOUS, View
 from omniroute.installation import Installation, InstallationError
+from omniroute.net.connector import Connector
+from omniroute.net.dns import DnsCache
+from omniroute.net.proxies import EnvironmentProxies
+from omniroute.net.readiness import Readiness, open_readiness
+from omniroute.net.transport import SocketTransport, Transport
 from omniroute.record import Record
 from omniroute.snapshot import SnapshotError, decode
 from omniroute.state.interface import State, StateError

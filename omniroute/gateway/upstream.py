@@ -18,8 +18,8 @@ from typing import Final
 
 import trio
 
-from omniroute.gateway.connector import ConnectFailed, Connector, Origin
-from omniroute.gateway.transport import Transport
+from omniroute.net.connector import ConnectFailed, Connector, Origin
+from omniroute.net.transport import Transport
 from omniroute.wire.http1 import Limits, Response, ResponseReader
 
 # Answers of upstreams: generous, since some send long policy headers.

@@ -16,9 +16,9 @@ from omniroute.formats.base import ModelEntry, TargetModel
 from omniroute.formats.quirks import SANITISE
 from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import TRANSLATED_QUIRKS
-from omniroute.gateway.connector import Origin
-from omniroute.gateway.proxies import EnvironmentProxies
 from omniroute.installation import Installation, InstallationError
+from omniroute.net.connector import Origin
+from omniroute.net.proxies import EnvironmentProxies
 from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, SnapshotError
 from omniroute.wire.http1 import request_line
 

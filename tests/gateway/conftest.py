@@ -14,11 +14,11 @@ import pytest
 import trio
 
 from omniroute.config import Settings, load
-from omniroute.gateway.connector import ConnectFailed, Connector, Origin
-from omniroute.gateway.readiness import open_readiness
 from omniroute.gateway.server import Gateway
-from omniroute.gateway.transport import MemoryTransport, Transport, memory_pair
 from omniroute.installation import Installation
+from omniroute.net.connector import ConnectFailed, Connector, Origin
+from omniroute.net.readiness import open_readiness
+from omniroute.net.transport import MemoryTransport, Transport, memory_pair
 from omniroute.record import Record
 from omniroute.snapshot import compile_snapshot, encode
 from omniroute.state.memory_state import MemoryState

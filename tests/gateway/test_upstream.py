@@ -13,17 +13,17 @@ import trio.testing
 from hypothesis import strategies as st
 
 from omniroute.config import load
-from omniroute.gateway.connector import ConnectFailed, Connector, Origin
-from omniroute.gateway.dns import DnsCache
-from omniroute.gateway.proxies import EnvironmentProxies
-from omniroute.gateway.readiness import open_readiness
-from omniroute.gateway.transport import MemoryTransport, Transport, memory_pair
 from omniroute.gateway.upstream import Pool, Upstream
 from omniroute.gateway.view import View
 from omniroute.installation import Installation
+from omniroute.net.connector import ConnectFailed, Connector, Origin
+from omniroute.net.dns import DnsCache
+from omniroute.net.proxies import EnvironmentProxies
+from omniroute.net.readiness import open_readiness
+from omniroute.net.transport import MemoryTransport, Transport, memory_pair
 from omniroute.snapshot import compile_snapshot
 from omniroute.wire.http1 import ProtocolError
-from tests.gateway.proxy_servers import http_proxy, socks_proxy
+from tests.net.proxy_servers import http_proxy, socks_proxy
 
 ORIGIN = Origin("http", "a.example", 80)
 OTHER = Origin("http", "b.example", 80)

@@ -7,9 +7,9 @@ import pytest
 from omniroute import __version__
 from omniroute.config.schema import ServerSettings, Settings
 from omniroute.formats.table import DIALECTS
-from omniroute.gateway.proxies import EnvironmentProxies
 from omniroute.gateway.view import ANONYMOUS, Target, View
 from omniroute.installation import Installation
+from omniroute.net.proxies import EnvironmentProxies
 from omniroute.snapshot import (
     ConnectionView,
     KeyView,

@@ -10,8 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from omniroute.gateway import readiness as module
-from omniroute.gateway.readiness import PortableReadiness, Readiness, Waiter, open_readiness
+from omniroute.net import readiness as module
+from omniroute.net.readiness import PortableReadiness, Readiness, Waiter, open_readiness
 
 VARIANTS = ["portable"] + (["epoll"] if sys.platform == "linux" else [])
 

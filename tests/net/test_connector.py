@@ -12,13 +12,13 @@ import pytest
 import trio
 import trio.testing
 
-from omniroute.gateway import connector as module
-from omniroute.gateway.connector import ConnectFailed, Connector, Origin
-from omniroute.gateway.dns import DnsCache
-from omniroute.gateway.readiness import open_readiness
-from omniroute.gateway.transport import TlsTransport
-from tests.gateway.certificates import Authority
-from tests.gateway.proxy_servers import http_proxy, socks_proxy
+from omniroute.net import connector as module
+from omniroute.net.connector import ConnectFailed, Connector, Origin
+from omniroute.net.dns import DnsCache
+from omniroute.net.readiness import open_readiness
+from omniroute.net.transport import TlsTransport
+from tests.net.certificates import Authority
+from tests.net.proxy_servers import http_proxy, socks_proxy
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omniroute.gateway.egress import literal, names_private, refusal
+from omniroute.net.egress import literal, names_private, refusal
 
 NEVER = {
     # unspecified

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import trio
 
-from omniroute.gateway.readiness import Readiness
+from omniroute.net.readiness import Readiness
 
 RECV_BYTES: Final = 65536
 GREEDY_READS: Final = 32  # reads without waiting before other tasks get their turn

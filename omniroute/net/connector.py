@@ -19,11 +19,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import trio
 
-from omniroute.gateway.dns import DnsCache
-from omniroute.gateway.egress import literal, refusal
-from omniroute.gateway.proxies import ProxyFailed, open_socks5, open_tunnel
-from omniroute.gateway.readiness import Readiness
-from omniroute.gateway.transport import SocketTransport, TlsTransport, Transport
+from omniroute.net.dns import DnsCache
+from omniroute.net.egress import literal, refusal
+from omniroute.net.proxies import ProxyFailed, open_socks5, open_tunnel
+from omniroute.net.readiness import Readiness
+from omniroute.net.transport import SocketTransport, TlsTransport, Transport
 
 ATTEMPT_DELAY_S: Final = 0.25  # RFC 8305 section 5: "Connection Attempt Delay"
 MAX_SESSIONS: Final = 256

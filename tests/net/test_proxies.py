@@ -7,9 +7,9 @@ import pytest
 import trio
 import trio.testing
 
-from omniroute.gateway.proxies import EnvironmentProxies, ProxyFailed, open_socks5, open_tunnel
-from omniroute.gateway.transport import memory_pair
-from tests.gateway.proxy_servers import socks_proxy
+from omniroute.net.proxies import EnvironmentProxies, ProxyFailed, open_socks5, open_tunnel
+from omniroute.net.transport import memory_pair
+from tests.net.proxy_servers import socks_proxy
 
 # --- HTTP CONNECT -------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
 
-from omniroute.gateway.egress import names_private
-from omniroute.gateway.transport import Transport
+from omniroute.net.egress import names_private
+from omniroute.net.transport import Transport
 from omniroute.wire.http1 import Limits, ProtocolError, ResponseReader
 
 _HEAD_LIMITS: Final = Limits(head_bytes=16384, header_count=100)

@@ -12,11 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from omniroute.gateway import readiness as readiness_module
-from omniroute.gateway import transport as module
-from omniroute.gateway.readiness import PortableReadiness, Readiness
-from omniroute.gateway.transport import SocketTransport, TlsTransport, memory_pair
-from tests.gateway.certificates import Authority
+from omniroute.net import readiness as readiness_module
+from omniroute.net import transport as module
+from omniroute.net.readiness import PortableReadiness, Readiness
+from omniroute.net.transport import SocketTransport, TlsTransport, memory_pair
+from tests.net.certificates import Authority
 
 VARIANTS = ["portable"] + (["epoll"] if sys.platform == "linux" else [])
 BIG = bytes(range(256)) * 16384  # 4 MiB, more than any socket buffers

@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from omniroute.gateway import dns
-from omniroute.gateway.dns import FAILURE_TTL_S, DnsCache, system_resolve
+from omniroute.net import dns
+from omniroute.net.dns import FAILURE_TTL_S, DnsCache, system_resolve
 
 V4 = socket.AF_INET
 
