@@ -21,7 +21,7 @@ PACKAGE = ROOT / "omniroute"
 
 # Rooms from the bottom up. A room imports lower layers, those beside the core, and itself.
 SPEEDUPS = {"_speedups"}
-CORE = {"formats", "providers", "resilience", "routing", "wire"}
+CORE = {"formats", "providers", "resilience", "routing", "similarity", "wire"}
 STORES = {"net", "oauth", "state", "store"}
 SERVICES = {"control", "gateway", "simulator"}
 COMMANDS = {
@@ -75,6 +75,7 @@ OWNERS = {
         "usage",
         *CORE,
     },
+    "numpy": {"similarity"},
     "outcome": {"net"},
     "python_socks": {"net"},
     "sqlalchemy": {"store"},
@@ -91,6 +92,7 @@ OWNERS = {
         "supervisor",
         "worker",
     },
+    "wordllama": {"similarity"},
     "zstandard": {"gateway"},
 }
 

@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENT_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)")
-LOCKS = ("runtime", "dev", "build", "node")
+LOCKS = ("runtime", "semantic", "dev", "build", "node")
 
 
 @cache
@@ -68,6 +68,9 @@ def test_locks_hold_what_the_project_asks_for() -> None:
     groups = project()["dependency-groups"]
     runtime = names(project()["project"]["dependencies"])
     assert runtime <= set(locked("runtime"))
+    for extra, asked in project()["project"]["optional-dependencies"].items():
+        assert runtime | names(asked) <= set(locked(extra))
+        assert names(asked) <= names(groups["dev"]), f"the extra {extra} is not tested"
     assert runtime | names(groups["dev"]) <= set(locked("dev"))
     assert names(groups["build"]) == set(locked("build"))
     assert names(groups["node"]) == set(locked("node"))
@@ -77,7 +80,7 @@ def test_tests_run_on_the_versions_that_are_shipped() -> None:
     def versions(lock: str) -> dict[str, str]:
         return {name: entry.split()[0] for name, entry in locked(lock).items()}
 
-    assert versions("runtime").items() <= versions("dev").items()
+    assert versions("runtime").items() <= versions("semantic").items() <= versions("dev").items()
     assert versions("build").items() <= versions("dev").items()
 
 
@@ -86,6 +89,8 @@ def test_every_dependency_states_its_reason() -> None:
     told = {normal(name) for name in re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE)}
     groups = project()["dependency-groups"]
     asked = names(project()["project"]["dependencies"])
+    for extra in project()["project"]["optional-dependencies"].values():
+        asked |= names(extra)
     for group in ("build", "dev", "node"):
         asked |= names(groups[group])
     assert told == asked
@@ -196,7 +201,13 @@ def test_wheel_runs_nothing_by_itself(content: set[PurePosixPath]) -> None:
 @pytest.mark.slow
 def test_wheel_asks_for_the_stated_dependencies_only(metadata: Message) -> None:
     required = metadata.get_all("Requires-Dist", [])
-    assert names(required) == names(project()["project"]["dependencies"])
+    always = [line for line in required if "extra ==" not in line]
+    assert names(always) == names(project()["project"]["dependencies"])
+    extras = project()["project"]["optional-dependencies"]
+    assert set(metadata.get_all("Provides-Extra", [])) == set(extras)
+    for extra, asked in extras.items():
+        of_extra = [line for line in required if f'extra == "{extra}"' in line]
+        assert names(of_extra) == names(asked)
     assert metadata["License-Expression"] == "MIT"
 
 
