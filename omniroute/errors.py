@@ -47,6 +47,25 @@ class ErrorKind(Enum):
     UPSTREAM_TIMEOUT = ErrorRow(504, "upstream_error", "upstream_timeout", True)
     UPSTREAM_ERROR = ErrorRow(502, "upstream_error", "upstream_error", True)
     EGRESS_REFUSED = ErrorRow(502, "upstream_error", "egress_refused", False)
+    AMBIGUOUS_MODEL = ErrorRow(400, "invalid_request_error", "ambiguous_model", False)
+    KEY_EXPIRED = ErrorRow(401, "invalid_request_error", "key_expired", False)
+    KEY_DISABLED = ErrorRow(403, "invalid_request_error", "key_disabled", False)
+    OUTSIDE_SCHEDULE = ErrorRow(403, "invalid_request_error", "outside_schedule", False)
+    MODEL_NOT_ALLOWED = ErrorRow(403, "invalid_request_error", "model_not_allowed", False)
+    IDEMPOTENCY_MISMATCH = ErrorRow(422, "invalid_request_error", "idempotency_key_reused", False)
+    RATE_LIMITED = ErrorRow(429, "rate_limit_error", "rate_limit_exceeded", True)
+    CONCURRENCY = ErrorRow(429, "rate_limit_error", "concurrency_limit_exceeded", True)
+    BUDGET_EXCEEDED = ErrorRow(429, "insufficient_quota", "insufficient_quota", False)
+    ALL_UNAVAILABLE = ErrorRow(503, "server_error", "all_targets_unavailable", True)
+
+
+class LimitState(NamedTuple):
+    """A limit that refused a request, as headers tell it; see `Dialect.error_headers`."""
+
+    measure: str  # what is counted: requests, tokens; anything else is told in words only
+    limit: int
+    remaining: int
+    resets_s: float  # until something is free again, in seconds from now
 
 
 class GatewayError(Exception):
@@ -54,6 +73,7 @@ class GatewayError(Exception):
 
     `status`, `type`, `code` default to the row of `kind`; an upstream's own answer overrides them,
     so that SDKs see what the provider said. `retry_after_s`: when waiting helps, how long.
+    `limit`: the limit of ours that was met, where one was.
     """
 
     def __init__(
@@ -66,6 +86,7 @@ class GatewayError(Exception):
         error_type: str | None = None,
         code: str | None = None,
         retry_after_s: float | None = None,
+        limit: LimitState | None = None,
     ) -> None:
         super().__init__(message)
         row = kind.value
@@ -76,3 +97,4 @@ class GatewayError(Exception):
         self.openai_type = row.openai_type if error_type is None else error_type
         self.openai_code = row.openai_code if code is None else code
         self.retry_after_s = retry_after_s
+        self.limit = limit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from omniroute.errors import ErrorKind, GatewayError
+from omniroute.errors import ErrorKind, GatewayError, LimitState
 
 # What the SDKs of OpenAI choose their exception class by, and whether they try again.
 STATUSES = {
@@ -28,6 +28,16 @@ STATUSES = {
     "CONTROL_UNAVAILABLE": 503,
     "UPSTREAM_TIMEOUT": 504,
     "LOOP_DETECTED": 508,
+    "AMBIGUOUS_MODEL": 400,
+    "KEY_EXPIRED": 401,
+    "KEY_DISABLED": 403,
+    "OUTSIDE_SCHEDULE": 403,
+    "MODEL_NOT_ALLOWED": 403,
+    "IDEMPOTENCY_MISMATCH": 422,
+    "RATE_LIMITED": 429,
+    "CONCURRENCY": 429,
+    "BUDGET_EXCEEDED": 429,
+    "ALL_UNAVAILABLE": 503,
 }
 
 
@@ -80,3 +90,9 @@ def test_an_upstreams_own_words_override_the_row():
     )
     assert (error.param, error.retry_after_s) == ("model", 1.5)
     assert error.kind is ErrorKind.UPSTREAM_ERROR
+
+
+def test_an_error_carries_the_limit_that_was_met():
+    met = LimitState("requests", 60, 0, 12.5)
+    assert GatewayError(ErrorKind.RATE_LIMITED, "Wait.", limit=met).limit == met
+    assert GatewayError(ErrorKind.BAD_REQUEST, "No.").limit is None

@@ -7,14 +7,26 @@ differently never changes what comes out.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Annotated, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from omniroute.errors import GatewayError
 from omniroute.formats.ir import Encoded, Event, Request, Response
 from omniroute.usage import Usage
 from omniroute.wire.jsonscan import Member
+
+MAX_COUNT: Final = (1 << 31) - 1
+"""No token count of a request is greater: vendors keep them in 32 bits, and limits add them up."""
+
+MAX_CHOICES: Final = 128
+"""Most answers to one request, as OpenAI bounds its `n`."""
+
+# What a peek reads with meaning; what is beyond is a 400, since a limit could be computed from it.
+TokenCount: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+ChoiceCount: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
+Temperature: TypeAlias = Annotated[float, Meta(ge=0)]
 
 
 class PathFacts(NamedTuple):
@@ -52,13 +64,29 @@ class UpstreamError(NamedTuple):
     param: str | None = None
 
 
-class Peek(NamedTuple):
-    """What the gateway reads of a request without decoding it."""
+class Peek(msgspec.Struct, frozen=True, gc=False):
+    """What the gateway reads of a request without decoding it. A struct, as every request has one.
+
+    `output_tokens` bounds what one choice may generate, reasoning included; of two bounds in one
+    request it is the greater, since nobody knows which the upstream heeds. `session` is what the
+    client itself says of which conversation this is; any text, of any length.
+    """
 
     model: str
     stream: bool
     include_usage: bool  # the client itself asked for usage in its stream, or always gets it
     members: Mapping[bytes, Member]  # spans in the body it was read from
+    output_tokens: int | None = None  # None: not said
+    choices: int = 1  # answers asked for
+    temperature: float | None = None  # None: not said
+    session: str = ""  # "": not said
+
+
+def larger(one: int | None, other: int | None) -> int | None:
+    """The greater of two bounds of which each may be missing."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
 
 
 class ModelEntry(msgspec.Struct, frozen=True):

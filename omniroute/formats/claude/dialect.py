@@ -14,7 +14,16 @@ from msgspec import Struct
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats import ir
-from omniroute.formats.base import ModelEntry, PathFacts, Peek, Tap, TargetModel, UpstreamError
+from omniroute.formats.base import (
+    ModelEntry,
+    PathFacts,
+    Peek,
+    Tap,
+    TargetModel,
+    Temperature,
+    TokenCount,
+    UpstreamError,
+)
 from omniroute.formats.claude.encode import encode_request
 from omniroute.formats.claude.encoder import MESSAGE_STOP
 from omniroute.formats.claude.errors import error_body, error_event, upstream_error
@@ -33,13 +42,26 @@ from omniroute.wire.jsonscan import (
 
 # Every top-level member whose meaning the gateway acts on: a second one of the same name would let
 # this gateway and the upstream read two different requests out of one body.
-PEEKED: Final = (b"model", b"stream", b"max_tokens", b"messages")
+PEEKED: Final = (
+    b"model",
+    b"stream",
+    b"max_tokens",
+    b"messages",
+    b"temperature",
+    b"metadata",
+)
+
+
+class _Metadata(Struct, gc=False):
+    user_id: str | None = None  # Claude Code puts the id of its session into it
 
 
 class _PeekStruct(Struct, gc=False):
     model: str
     stream: bool | None = None
-    max_tokens: int | None = None
+    max_tokens: TokenCount | None = None
+    temperature: Temperature | None = None
+    metadata: _Metadata | None = None
 
 
 _decode_peek = msgspec.json.Decoder(_PeekStruct).decode
@@ -99,7 +121,17 @@ class ClaudeDialect:
             raise GatewayError(
                 ErrorKind.BAD_REQUEST, "`model` is empty; give it as provider/model.", param="model"
             )
-        return Peek(read.model, read.stream is True, True, members)
+        metadata = read.metadata
+        return Peek(
+            read.model,
+            read.stream is True,
+            True,
+            members,
+            read.max_tokens,
+            1,
+            read.temperature,
+            "" if metadata is None else metadata.user_id or "",
+        )
 
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return url_path

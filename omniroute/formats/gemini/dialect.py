@@ -14,7 +14,17 @@ import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats import ir
-from omniroute.formats.base import ModelEntry, PathFacts, Peek, TargetModel, UpstreamError
+from omniroute.formats.base import (
+    ChoiceCount,
+    ModelEntry,
+    PathFacts,
+    Peek,
+    TargetModel,
+    Temperature,
+    TokenCount,
+    UpstreamError,
+    larger,
+)
 from omniroute.formats.gemini import errors, reasons, wire
 from omniroute.formats.gemini.decoding import decode_request
 from omniroute.formats.gemini.encoding import encode_request
@@ -43,11 +53,26 @@ _COUNT: Final = ":countTokens"
 _SPACE: Final = b" "
 
 
+class _Config(msgspec.Struct, gc=False):
+    """What is read of generationConfig, in both spellings; a bound in both counts by the greater"""
+
+    maxOutputTokens: TokenCount | None = None
+    max_output_tokens: TokenCount | None = None
+    candidateCount: ChoiceCount | None = None
+    candidate_count: ChoiceCount | None = None
+    temperature: Temperature | None = None
+
+
+_CONFIG_PEEKED: Final = tuple(name.encode() for name in _Config.__struct_fields__)
+
+
 class _Peeked(msgspec.Struct, gc=False):
-    """Nothing: only that the body is a JSON object."""
+    generationConfig: _Config | None = None
+    generation_config: _Config | None = None
 
 
-_decode_peeked = msgspec.json.Decoder(_Peeked).decode
+# Lenient: proto3 JSON writes numbers as strings and whole numbers as floats, and so do SDKs.
+_decode_peeked = msgspec.json.Decoder(_Peeked, strict=False).decode
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -172,16 +197,22 @@ class GeminiDialect:
     def peek(self, body: bytes, path: PathFacts) -> Peek:
         try:
             members = find_members(body, PEEKED)
-            _decode_peeked(body)
+            read = _decode_peeked(body)
+            config = read.generationConfig or read.generation_config
+            if config is not None:
+                span = members.get(b"generationConfig") or members[b"generation_config"]
+                find_members(body[span.value_start : span.value_end], _CONFIG_PEEKED)
         except DuplicateMember as error:
             raise GatewayError(
                 ErrorKind.BAD_REQUEST,
                 f"{error}; a request must name each of its parameters once.",
             ) from None
         except (msgspec.ValidationError, JsonScanError) as error:
+            _, found, param = str(error).rpartition("`$.")
             raise GatewayError(
                 ErrorKind.BAD_REQUEST,
                 f"The request body is not a generateContent request: {error}.",
+                param=param.rstrip("`") if found else None,
             ) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise GatewayError(
@@ -200,7 +231,17 @@ class GeminiDialect:
                 "The path names no model; it is /v1beta/models/{model}:generateContent.",
                 param="model",
             )
-        return Peek(model, path.stream, True, members)
+        if config is None:
+            return Peek(model, path.stream, True, members)
+        return Peek(
+            model,
+            path.stream,
+            True,
+            members,
+            larger(config.maxOutputTokens, config.max_output_tokens),
+            larger(config.candidateCount, config.candidate_count) or 1,
+            config.temperature,
+        )
 
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return _target(url_path, model, _STREAM if stream else _METHOD, sse=stream)

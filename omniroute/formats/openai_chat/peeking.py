@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats.base import Peek
+from omniroute.formats.base import ChoiceCount, Peek, Temperature, TokenCount, larger
 from omniroute.formats.openai_chat.wire import NOTHING
 from omniroute.wire.jsonscan import (
     DuplicateMember,
@@ -30,6 +30,9 @@ PEEKED: Final = (
     b"n",
     b"max_tokens",
     b"max_completion_tokens",
+    b"best_of",
+    b"temperature",
+    b"prompt_cache_key",
 )
 
 
@@ -37,9 +40,12 @@ class _PeekStruct(msgspec.Struct, gc=False):
     model: str
     stream: bool | None = None
     stream_options: msgspec.Raw = NOTHING  # msgspec takes Raw in no union
-    n: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    n: ChoiceCount | None = None
+    max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenCount | None = None
+    best_of: ChoiceCount | None = None  # of the legacy completions, and of vLLM
+    temperature: Temperature | None = None
+    prompt_cache_key: str | None = None
 
 
 _decode_peek = msgspec.json.Decoder(_PeekStruct).decode
@@ -75,7 +81,19 @@ def peek(body: bytes) -> Peek:
             ErrorKind.BAD_REQUEST, "`model` is empty; give it as provider/model.", param="model"
         )
     stream = read.stream is True
-    return Peek(read.model, stream, stream and _includes_usage(read.stream_options), members)
+    choices = read.n or 1
+    if read.best_of is not None and read.best_of > choices:
+        choices = read.best_of
+    return Peek(
+        read.model,
+        stream,
+        stream and _includes_usage(read.stream_options),
+        members,
+        larger(read.max_completion_tokens, read.max_tokens),
+        choices,
+        read.temperature,
+        read.prompt_cache_key or "",
+    )
 
 
 def _param_of(text: str) -> str | None:

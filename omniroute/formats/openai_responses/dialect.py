@@ -10,7 +10,14 @@ from typing import Final
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
+from omniroute.formats.base import (
+    ModelEntry,
+    PathFacts,
+    Peek,
+    Temperature,
+    TokenCount,
+    UpstreamError,
+)
 from omniroute.formats.openai_chat.lists import model_entry, model_list
 from omniroute.formats.openai_responses import errors
 from omniroute.formats.openai_responses.failing import failure
@@ -21,13 +28,22 @@ from omniroute.usage import Usage
 from omniroute.wire.jsonscan import DuplicateMember, JsonScanError, find_members, replace_value
 
 # Every top-level member whose meaning the gateway acts on.
-PEEKED: Final = (b"model", b"stream", b"input", b"max_output_tokens")
+PEEKED: Final = (
+    b"model",
+    b"stream",
+    b"input",
+    b"max_output_tokens",
+    b"temperature",
+    b"prompt_cache_key",
+)
 
 
 class _PeekIn(msgspec.Struct, gc=False):
     model: str
     stream: bool | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: TokenCount | None = None
+    temperature: Temperature | None = None
+    prompt_cache_key: str | None = None
 
 
 _read_peek = msgspec.json.Decoder(_PeekIn).decode
@@ -67,7 +83,16 @@ class ResponsesDialect:
             raise GatewayError(
                 ErrorKind.BAD_REQUEST, "`model` is empty; give it as provider/model.", param="model"
             )
-        return Peek(read.model, read.stream is True, True, members)
+        return Peek(
+            read.model,
+            read.stream is True,
+            True,
+            members,
+            read.max_output_tokens,
+            1,
+            read.temperature,
+            read.prompt_cache_key or "",
+        )
 
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return url_path
