@@ -117,6 +117,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/state/test_lmdb_processes.py",
         "locks and sizes matter between processes that share a state",
     ),
+    "omniroute.state.memory_answers": (
+        "tests/state/test_answers.py",
+        "one suite for both keepers of answers",
+    ),
     "omniroute.state.memory_state": (
         "tests/state/test_interface.py",
         "one suite for all implementations of the interface",
