@@ -8,6 +8,7 @@ event that nothing follows.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from itertools import chain
 from typing import Any
@@ -72,13 +73,13 @@ class Claude:
         for block in content:
             if block["type"] == "tool_use":
                 block["input"] = json.loads(block["input"] or "{}")
-        usage = _no_usage() if scenario.usage == "never" else _usage(tally)
+        usage = _no_usage() if scenario.usage == "never" else _usage(tally.billed(ask.bill))
         return _json(_message(ask, content, reason, usage))
 
     def frames(self, ask: Ask, scenario: Scenario, pieces: Iterable[Piece]) -> Iterator[bytes]:
         tally = Tally(ask.input_tokens)
         never = scenario.usage == "never"
-        start = _no_usage() if never else _usage(Tally(ask.input_tokens, 1))
+        start = _no_usage() if never else _usage(replace(tally.billed(ask.bill), output_tokens=1))
         yield _event("message_start", {"message": _message(ask, [], None, start)})
         index = -1
         opened: str | None = None
@@ -90,7 +91,7 @@ class Claude:
                     yield from _closing(index, opened)
                 if isinstance(piece, Finish):
                     delta = {"stop_reason": _STOP_REASONS[piece.reason], "stop_sequence": None}
-                    usage = {"output_tokens": 0} if never else _usage_so_far(tally)
+                    usage = {"output_tokens": 0} if never else _usage_so_far(tally.billed(ask.bill))
                     yield _event("message_delta", {"delta": delta, "usage": usage})
                     break
                 index += 1
@@ -103,7 +104,8 @@ class Claude:
             yield _event("content_block_delta", {"index": index, "delta": _delta(piece)})
             if scenario.usage == "every":
                 # Not what the service does, but what some that imitate it do.
-                yield _event("message_delta", {"delta": {}, "usage": _usage_so_far(tally)})
+                usage = _usage_so_far(tally.billed(ask.bill))
+                yield _event("message_delta", {"delta": {}, "usage": usage})
         yield _event("message_stop", {})
 
     def error(self, refusal: Refusal) -> bytes:
@@ -221,10 +223,13 @@ def _add(content: list[Json], piece: Piece) -> None:
 
 def _usage(tally: Tally) -> Json:
     usage: Json = {
-        "input_tokens": tally.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "input_tokens": tally.input_tokens - tally.cached_tokens - tally.cache_write_tokens,
+        "cache_creation_input_tokens": tally.cache_write_tokens,
+        "cache_read_input_tokens": tally.cached_tokens,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": tally.cache_write_tokens,
+            "ephemeral_1h_input_tokens": 0,
+        },
         "output_tokens": tally.output_tokens,
         "service_tier": "standard",
     }

@@ -25,6 +25,8 @@ class Refusal(Exception):
     param: str | None = None
     code: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    """The answer as a vendor writes it, in place of what a dialect makes of the rest."""
 
 
 class Dialect(Protocol):

@@ -161,13 +161,15 @@ def _answer(ask: Ask, scenario: Scenario, parts: list[Json], finish: str, tally:
         "candidates": [candidate | {"index": index} for index in range(ask.choices)],
     }
     if scenario.usage != "never":
-        answer["usageMetadata"] = _usage(ask, tally, complete=bool(finish))
+        answer["usageMetadata"] = _usage(ask, tally.billed(ask.bill), complete=bool(finish))
     name = sha256(f"{ask.model}\0{ask.question}\0{ask.results}".encode()).hexdigest()[:22]
     return answer | {"modelVersion": ask.model, "responseId": name}
 
 
 def _usage(ask: Ask, tally: Tally, *, complete: bool) -> Json:
     usage: Json = {"promptTokenCount": tally.input_tokens}
+    if tally.cached_tokens:
+        usage["cachedContentTokenCount"] = tally.cached_tokens
     total = tally.input_tokens
     if complete:
         thoughts = tally.reasoning_tokens * ask.choices

@@ -50,7 +50,7 @@ class OpenAIChat:
         ]
         answer = _head(ask, "chat.completion") | {"choices": choices}
         if scenario.usage != "never":
-            answer["usage"] = _usage(tally, ask.choices)
+            answer["usage"] = _usage(tally.billed(ask.bill), ask.choices)
         return _json(answer)
 
     def frames(self, ask: Ask, scenario: Scenario, pieces: Iterable[Piece]) -> Iterator[bytes]:
@@ -68,7 +68,7 @@ class OpenAIChat:
                 }
                 body = head | {"choices": [choice]}
                 if scenario.usage == "every":
-                    body["usage"] = _usage(tally, ask.choices)
+                    body["usage"] = _usage(tally.billed(ask.bill), ask.choices)
                 elif asked:
                     body["usage"] = None
                 yield _event(body)
@@ -84,7 +84,9 @@ class OpenAIChat:
             else:
                 yield from chunk(_delta(piece))
         if asked:
-            yield _event(head | {"choices": [], "usage": _usage(tally, ask.choices)})
+            yield _event(
+                head | {"choices": [], "usage": _usage(tally.billed(ask.bill), ask.choices)}
+            )
         yield _DONE
 
     def error(self, refusal: Refusal) -> bytes:
@@ -179,7 +181,7 @@ def _usage(tally: Tally, choices: int) -> dict[str, Any]:
         "prompt_tokens": tally.input_tokens,
         "completion_tokens": output,
         "total_tokens": tally.input_tokens + output,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": tally.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": tally.reasoning_tokens * choices,
             "audio_tokens": 0,

@@ -73,6 +73,7 @@ class _Writer:
     def __init__(self, ask: Ask, scenario: Scenario) -> None:
         self._stem = sha256(f"{ask.model}\0{ask.question}\0{ask.results}".encode()).hexdigest()[:24]
         self._tally = Tally(ask.input_tokens)
+        self._bill = ask.bill
         self._says_usage = scenario.usage != "never"
         self._open: Json | None = None  # the item that is under way
         self.response: Json = {
@@ -170,7 +171,7 @@ class _Writer:
         cut = reason == "length"
         yield from self._close("incomplete" if cut else "completed")
         if self._says_usage:
-            self.response["usage"] = _usage(self._tally)
+            self.response["usage"] = _usage(self._tally.billed(self._bill))
         self.response["status"] = "incomplete" if cut else "completed"
         if cut:
             self.response["incomplete_details"] = {"reason": "max_output_tokens"}
@@ -225,7 +226,10 @@ class _Writer:
 def _usage(tally: Tally) -> Json:
     return {
         "input_tokens": tally.input_tokens,
-        "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
+        "input_tokens_details": {
+            "cache_write_tokens": tally.cache_write_tokens,
+            "cached_tokens": tally.cached_tokens,
+        },
         "output_tokens": tally.output_tokens,
         "output_tokens_details": {"reasoning_tokens": tally.reasoning_tokens},
         "total_tokens": tally.input_tokens + tally.output_tokens,

@@ -8,9 +8,11 @@ give the same pieces. Pieces are made one by one, so that a long answer costs no
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count, islice
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from omniroute.simulator.calling import Tool, arguments_for, in_order_of_harm, sample
 from omniroute.simulator.scenario import Scenario
@@ -18,6 +20,7 @@ from omniroute.simulator.scenario import Scenario
 __all__ = [
     "Arguments",
     "Ask",
+    "Bill",
     "Call",
     "Finish",
     "Piece",
@@ -43,6 +46,26 @@ _QUOTE_CHARS = 200
 _ARGUMENT_CHARS = 8
 
 
+Tokens = Annotated[int, Meta(ge=0)]
+
+
+class Bill(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the usage of an answer says in place of what was counted; None is the count itself.
+
+    The numbers are reported as they are, be they more than was allowed or contradict each other.
+    """
+
+    input_tokens: Tokens | None = None
+    """The whole prompt, what was cached included."""
+    cached_tokens: Tokens = 0
+    """The part of the prompt that was read from a cache."""
+    cache_write_tokens: Tokens = 0
+    """The part of it that was written to one, where the format can say so."""
+    output_tokens: Tokens | None = None
+    """All that was generated, reasoning included."""
+    reasoning_tokens: Tokens | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What a client wants, whatever the dialect it said it in."""
@@ -64,6 +87,8 @@ class Ask:
     max_output_tokens: int | None = None
     json_schema: Mapping[str, Any] | None = None
     """The answer has to be JSON of this schema; an empty one allows any object."""
+    bill: Bill = field(default_factory=Bill)
+    """What the answer reports as its usage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +135,28 @@ class Tally:
     input_tokens: int
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def count(self, piece: Piece) -> None:
         if not isinstance(piece, Finish):
             self.output_tokens += 1
         if isinstance(piece, Thought):
             self.reasoning_tokens += 1
+
+    def billed(self, bill: Bill) -> "Tally":
+        """What is reported."""
+
+        def said(given: int | None, counted: int) -> int:
+            return counted if given is None else given
+
+        return Tally(
+            said(bill.input_tokens, self.input_tokens),
+            said(bill.output_tokens, self.output_tokens),
+            said(bill.reasoning_tokens, self.reasoning_tokens),
+            bill.cached_tokens,
+            bill.cache_write_tokens,
+        )
 
 
 def play(scenario: Scenario, ask: Ask) -> Iterator[Piece]:

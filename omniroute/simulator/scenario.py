@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LISTED", "PACE_VARIABLE", "Scenario", "UnknownScenario", "scenario_named"]
+__all__ = [
+    "HEAD_FAULTS",
+    "LISTED",
+    "PACE_VARIABLE",
+    "Scenario",
+    "UnknownScenario",
+    "scenario_named",
+]
 
 PACE_VARIABLE = "OMNIROUTE_SIMULATOR_PACE_MS"
 """The environment's pace, where neither the command line nor the model's name gives one."""
@@ -21,6 +28,8 @@ REPLIES = frozenset(
         *("long", "unicode", "empty"),
     }
 )
+HEAD_FAULTS = frozenset({"cut-head", "reset-head"})
+"""Faults that strike before any byte."""
 MAX_EVENTS = 1_000_000
 _LONG_EVENTS = 1000
 _FAULT_AFTER_EVENTS = 3
