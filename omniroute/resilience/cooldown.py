@@ -13,6 +13,7 @@ connection, a model at a connection (lockout), a model at a provider (failing ta
   nothing of now.
 """
 
+import hashlib
 from typing import Final
 
 import msgspec
@@ -26,6 +27,7 @@ TARGET: Final = "target"
 """Kinds of keys: what stands before the colon."""
 
 _LEVEL_MAX: Final = 40
+_MODEL_CHARACTERS: Final = 200
 _REASON_CHARACTERS: Final = 200
 
 
@@ -36,12 +38,20 @@ def cooldown_key(connection: str) -> str:
 
 def lockout_key(connection: str, model: str) -> str:
     """Key of a model at a connection."""
-    return f"{LOCKOUT}:{connection} {model}"
+    return f"{LOCKOUT}:{connection} {_short(model)}"
 
 
 def target_key(provider: str, model: str) -> str:
     """Key of a model at a provider."""
-    return f"{TARGET}:{provider} {model}"
+    return f"{TARGET}:{provider} {_short(model)}"
+
+
+def _short(model: str) -> str:
+    """Names of models come from clients, and the store bounds its keys."""
+    if len(model) <= _MODEL_CHARACTERS and model.isascii():
+        return model
+    digest = hashlib.sha256(model.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{model[:32].encode('ascii', 'replace').decode()}~{digest}"
 
 
 class Policy(Struct, frozen=True):
