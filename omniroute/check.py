@@ -7,15 +7,19 @@ valid but cannot be used yet (a missing key, a format not spoken) is told and le
 from pathlib import Path
 from typing import TextIO
 
+from omniroute.compiling import compile_snapshot
 from omniroute.config import Settings
 from omniroute.installation import Installation
+from omniroute.providers.pricing import load_prices
 from omniroute.providers.registry import load_registry
-from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, compile_snapshot
+from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
 
 
 def check(config_file: Path | None, settings: Settings, out: TextIO) -> int:
     """Write the report; returns 0. Raises ConfigError."""
-    snapshot = compile_snapshot(settings, load_registry(), (), Installation.ephemeral(Path()))
+    snapshot = compile_snapshot(
+        settings, load_registry(), (), Installation.ephemeral(Path()), prices=load_prices()
+    )
     print(f"configuration  {config_file or 'no file: environment and defaults only'}", file=out)
     server = settings.server
     key = "API key required" if server.require_api_key else "no API key required"

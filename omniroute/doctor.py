@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
+from omniroute.compiling import compile_snapshot
 from omniroute.config import Settings
 from omniroute.config.urls import host_and_port
 from omniroute.installation import Installation, InstallationError
-from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, compile_snapshot
+from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
 
 if TYPE_CHECKING:
     from omniroute.net.connector import Connector
@@ -35,9 +36,12 @@ class Finding(NamedTuple):
 
 def doctor(data_dir: Path, settings: Settings, out: TextIO) -> int:
     """Examine, report, and return 1 when something is broken. Raises ConfigError."""
+    from omniroute.providers.pricing import load_prices
     from omniroute.providers.registry import load_registry
 
-    snapshot = compile_snapshot(settings, load_registry(), (), Installation.ephemeral(data_dir))
+    snapshot = compile_snapshot(
+        settings, load_registry(), (), Installation.ephemeral(data_dir), prices=load_prices()
+    )
     broken = False
     for finding in _examine(data_dir, settings, snapshot):
         broken = broken or finding.level == "FAIL"

@@ -40,6 +40,7 @@ LAYERS = (SPEEDUPS, CORE, STORES, SERVICES, COMMANDS)
 # Types and small services that everyone may import; they import the core at most.
 BESIDE = {
     "assets",
+    "compiling",
     "config",
     "errors",
     "installation",
@@ -62,6 +63,7 @@ OWNERS = {
     "hypercorn": {"control", "simulator"},
     "lmdb": {"state"},
     "msgspec": {
+        "compiling",
         "config",
         "control",
         "demo",

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from omniroute.compiling import SPOKEN_FORMATS, compile_snapshot
 from omniroute.config import ConfigError, load
 from omniroute.installation import Installation, InstallationError
 from omniroute.providers.registry import ProviderRow, load_registry, parse_registry
 from omniroute.snapshot import (
-    SPOKEN_FORMATS,
     KeyView,
     Snapshot,
     SnapshotError,
-    compile_snapshot,
     decode,
     encode,
 )

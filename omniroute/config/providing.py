@@ -4,7 +4,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from omniroute.config.setting import FILE, SECRET, Format, Setting, Tier
+from omniroute.config.setting import (
+    FILE,
+    SECRET,
+    AtLeastOne,
+    Format,
+    NotNegative,
+    Setting,
+    Tier,
+)
 from omniroute.config.spending import Measure, WindowKind, WindowName
 
 AccountStrategy = Literal[
@@ -51,10 +59,8 @@ class ProviderSettings(Setting, frozen=True, kw_only=True):
         Meta(description="Which of its connections serves; default: `routing.strategy`."),
     ] = None
     sticky_limit: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=1, le=10000)] | None,
         Meta(
-            ge=1,
-            le=10000,
             description="Requests in a row that `round-robin` gives one connection; default: "
             "`routing.sticky_limit`.",
         ),
@@ -145,16 +151,15 @@ class ConnectionSettings(Setting, frozen=True, kw_only=True):
     ] = 1
     enabled: Annotated[bool, Meta(description="Off: never used.")] = True
     max_concurrent: Annotated[
-        int | None, Meta(ge=1, description="Requests at a time, over all workers.")
+        AtLeastOne | None, Meta(description="Requests at a time, over all workers.")
     ] = None
-    rpm: Annotated[int | None, Meta(ge=1, description="Requests in any 60 seconds.")] = None
+    rpm: Annotated[AtLeastOne | None, Meta(description="Requests in any 60 seconds.")] = None
     min_gap_ms: Annotated[
         int, Meta(ge=0, le=600000, description="Least time between two requests.")
     ] = 0
     queue_wait_s: Annotated[
-        float | None,
+        NotNegative | None,
         Meta(
-            ge=0,
             description="How long a request may wait for a place here when the limits above are "
             "reached; default: `resilience.queue_wait_s`.",
         ),
@@ -181,17 +186,17 @@ class ModelSettings(Setting, frozen=True, kw_only=True):
     id: Annotated[str, Meta(min_length=1, description="The provider's own name of the model.")]
     name: Annotated[str, Meta(description="Name for people.")] = ""
     context_tokens: Annotated[
-        int | None, Meta(ge=1, description="Tokens of the context window.")
+        AtLeastOne | None, Meta(description="Tokens of the context window.")
     ] = None
     max_output_tokens: Annotated[
-        int | None,
-        Meta(ge=1, description="Most tokens of one answer; what budgets reserve by default."),
+        AtLeastOne | None,
+        Meta(description="Most tokens of one answer; what budgets reserve by default."),
     ] = None
     enabled: Annotated[bool, Meta(description="Off: neither listed nor served.")] = True
 
 
 class PriceSettings(Setting, frozen=True, kw_only=True):
-    """What models cost, in USD per million tokens; the first match holds, then the built-in ones."""
+    """What models cost, in USD per million tokens. The first match holds, and before built-in ones."""
 
     model: Annotated[
         str,
@@ -203,11 +208,11 @@ class PriceSettings(Setting, frozen=True, kw_only=True):
     input: Annotated[float, Meta(ge=0, description="Input tokens.")]
     output: Annotated[float, Meta(ge=0, description="Output tokens.")]
     cached_input: Annotated[
-        float | None, Meta(ge=0, description="Input read from a prompt cache; default: `input`.")
+        NotNegative | None, Meta(description="Input read from a prompt cache; default: `input`.")
     ] = None
     cache_write: Annotated[
-        float | None, Meta(ge=0, description="Input written to a prompt cache; default: `input`.")
+        NotNegative | None, Meta(description="Input written to a prompt cache; default: `input`.")
     ] = None
     reasoning: Annotated[
-        float | None, Meta(ge=0, description="Hidden reasoning tokens; default: `output`.")
+        NotNegative | None, Meta(description="Hidden reasoning tokens; default: `output`.")
     ] = None

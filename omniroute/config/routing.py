@@ -237,7 +237,7 @@ class CacheSettings(Setting, frozen=True, kw_only=True):
     max_mb: Annotated[
         int,
         Meta(ge=1, description="Room for entries, in MiB; the oldest go first. Part of the state."),
-    ] = 256
+    ] = 128
     max_entry_bytes: Annotated[int, Meta(ge=1024, description="Largest answer that is kept.")] = (
         1048576
     )

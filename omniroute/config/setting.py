@@ -11,6 +11,9 @@ from msgspec import Meta, Struct
 
 Format = Literal["openai", "openai-responses", "claude", "gemini"]
 Tier = Literal["subscription", "apikey", "cheap", "free", "local"]
+# Bounds of what may be left out; msgspec wants them inside of the `| None`.
+AtLeastOne = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
 SECRET: dict[str, Any] = {"secret": True}
 FILE: dict[str, Any] = {"file": True}
 

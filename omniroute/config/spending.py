@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from omniroute.config.setting import SECRET, Setting, Tier
+from omniroute.config.setting import SECRET, AtLeastOne, Setting, Tier
 
 Measure = Literal["requests", "tokens", "usd"]
 Period = Literal["daily", "weekly", "monthly"]
@@ -77,8 +77,8 @@ class ThinkingSettings(Setting, frozen=True, kw_only=True):
         ThinkingMode,
         Meta(
             description="`passthrough`: as the client asks. `auto`: the model decides, whatever "
-            "the client asks. `custom`: always `budget_tokens`. `adaptive`: `budget_tokens` times 1, "
-            "plus 0.5 beyond 10 messages, 0.5 beyond 3 tools, 0.3 for a last text beyond 2000 "
+            "the client asks. `custom`: always `budget_tokens`. `adaptive`: `budget_tokens` times "
+            "1, plus 0.5 beyond 10 messages, 0.5 beyond 3 tools, 0.3 for a last text beyond 2000 "
             "characters."
         ),
     ] = "passthrough"
@@ -121,10 +121,10 @@ class KeySettings(Setting, frozen=True, kw_only=True):
         tuple[BudgetSettings, ...] | BudgetSettings,
         Meta(description='One or several budgets: `{ usd = 50.0, period = "monthly" }`.'),
     ] = ()
-    rpm: Annotated[int | None, Meta(ge=1, description="Requests in any 60 seconds.")] = None
-    tpm: Annotated[int | None, Meta(ge=1, description="Tokens in any 60 seconds.")] = None
+    rpm: Annotated[AtLeastOne | None, Meta(description="Requests in any 60 seconds.")] = None
+    tpm: Annotated[AtLeastOne | None, Meta(description="Tokens in any 60 seconds.")] = None
     max_concurrent: Annotated[
-        int | None, Meta(ge=1, description="Requests at a time, over all workers.")
+        AtLeastOne | None, Meta(description="Requests at a time, over all workers.")
     ] = None
     schedule: Annotated[
         ScheduleSettings | None,
@@ -152,3 +152,7 @@ class KeySettings(Setting, frozen=True, kw_only=True):
         ThinkingSettings | None,
         Meta(description="`{ mode, budget_tokens }`, in place of `[thinking]`."),
     ] = None
+
+    def budgets(self) -> tuple[BudgetSettings, ...]:
+        """The budgets as a list, also where the file has one table."""
+        return (self.budget,) if isinstance(self.budget, BudgetSettings) else self.budget

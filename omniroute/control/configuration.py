@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from omniroute.compiling import compile_snapshot
 from omniroute.config import ConfigError, Settings, load
 from omniroute.installation import Installation, InstallationError
+from omniroute.providers.pricing import PriceRow, load_prices
 from omniroute.providers.registry import ProviderRow, load_registry
-from omniroute.snapshot import KeyView, Snapshot, compile_snapshot, decode, encode
+from omniroute.snapshot import KeyView, Snapshot, decode, encode
 from omniroute.state.interface import State, StateError
 from omniroute.store.interface import StoredKey, StoreError
 
@@ -77,6 +79,7 @@ class Configuration:
         self._state = state
         self.stored_keys = stored_keys
         self._registry: tuple[ProviderRow, ...] | None = None
+        self._prices: tuple[PriceRow, ...] = ()
         self._started_with: Settings | None = None
         self._seen = sources.signature()
         self.snapshot: Snapshot | None = None
@@ -93,9 +96,11 @@ class Configuration:
         seen = self._sources.signature()
         loaded = self._sources.load() if settings is None else settings
         if self._registry is None:
-            self._registry = load_registry()
+            self._registry, self._prices = load_registry(), load_prices()
         keys = [KeyView(key.id, key.name, key.digest) for key in self.stored_keys()]
-        snapshot = compile_snapshot(loaded, self._registry, keys, self._installation)
+        snapshot = compile_snapshot(
+            loaded, self._registry, keys, self._installation, prices=self._prices
+        )
         self.version = self._state.publish_snapshot(encode(snapshot, self._installation))
         self.published_ms = time.time_ns() // 1_000_000
         self.snapshot = snapshot

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import trio
 
+from omniroute.compiling import compile_snapshot
 from omniroute.config import Settings, load
 from omniroute.gateway.server import Gateway
 from omniroute.installation import Installation
@@ -20,7 +21,7 @@ from omniroute.net.connector import ConnectFailed, Connector, Origin
 from omniroute.net.readiness import open_readiness
 from omniroute.net.transport import MemoryTransport, Transport, memory_pair
 from omniroute.record import Record
-from omniroute.snapshot import compile_snapshot, encode
+from omniroute.snapshot import encode
 from omniroute.state.memory_state import MemoryState
 
 KEY = "sk-test-1234567890"

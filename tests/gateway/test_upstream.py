@@ -12,6 +12,7 @@ import trio
 import trio.testing
 from hypothesis import strategies as st
 
+from omniroute.compiling import compile_snapshot
 from omniroute.config import load
 from omniroute.gateway.upstream import Pool, Upstream
 from omniroute.gateway.view import View
@@ -21,7 +22,6 @@ from omniroute.net.dns import DnsCache
 from omniroute.net.proxies import EnvironmentProxies
 from omniroute.net.readiness import open_readiness
 from omniroute.net.transport import MemoryTransport, Transport, memory_pair
-from omniroute.snapshot import compile_snapshot
 from omniroute.wire.http1 import ProtocolError
 from tests.net.proxy_servers import http_proxy, socks_proxy
 
