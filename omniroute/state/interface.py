@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from omniroute.record import Record
-from omniroute.resilience.meters import Meter
+from omniroute.resilience.meters import Meter, Part, Reading
+from omniroute.state.answers import Answers
 
 MAP_FULL = "map_full"
 DISK_FULL = "disk_full"
@@ -87,29 +88,32 @@ class Refusal(NamedTuple):
     wait_ms: int | None  # when trying again may help; None: the amount is greater than the limit
 
 
-class Reading(NamedTuple):
-    """A meter at one moment."""
-
-    used: int
-    reserved: int
-    resets_ms: int | None  # Unix time at which the window ends or something becomes free
-
-
 class Limits(Protocol):
     """Reservations, over all workers of the machine. Every call is one short transaction.
 
     Invariant: at each meter used + reserved <= limit after every `reserve` and `exchange`, whatever
     other processes do and wherever one is killed. A ticket names the reservation of one request; it
-    begins with the incarnation of its worker, so that a dead worker's can be found.
+    begins with the incarnation of its worker, so that a dead worker's can be found. What a ticket
+    has reserved is kept under it, so giving back and settling need no more than the ticket, and
+    doing either twice is doing it once.
+
+    `reserve`, `exchange`, `release` and `note` raise `StateError` when there is no room: a limit
+    that cannot be kept is not passed over.
     """
 
     def incarnate(self) -> bytes:
         """Registers this process; returns the 8 bytes with which its tickets begin."""
 
+    def is_alive(self, incarnation: bytes) -> bool:
+        """False once its process has ended, also after `reap` has forgotten it."""
+
     def reserve(
         self, ticket: bytes, holds: Sequence[Hold], note: Record, now_ms: int
     ) -> Refusal | None:
-        """All of the holds or, with a refusal, none. `note`: the record if it were lost now."""
+        """All of the holds or, with a refusal, none. `note`: the record if it were lost now.
+
+        For a ticket that has reserved nothing yet; `exchange` adds to one that has.
+        """
 
     def exchange(
         self, ticket: bytes, gone: Sequence[Hold], new: Sequence[Hold], note: Record, now_ms: int
@@ -117,23 +121,27 @@ class Limits(Protocol):
         """Gives some holds back and takes others, in one step; on a refusal all stays as it was.
 
         A request that falls back to another target gives back that of the first. What counts when
-        admitted stays counted.
+        admitted stays counted. With nothing left that is reserved, the reservation is gone, its
+        note with it. Raises `StateError` for a hold that the ticket has not.
         """
 
-    def release(self, ticket: bytes, holds: Sequence[Hold], now_ms: int) -> None:
+    def release(self, ticket: bytes, now_ms: int) -> None:
         """Gives everything back: the request came to nothing that costs."""
 
     def note(self, notes: Sequence[tuple[bytes, Record]]) -> None:
         """How far running requests are, as the records they would leave if they were lost now.
 
-        For tickets with and without reservation; one that was settled meanwhile is passed over
-        only if its ticket was reserved, so callers note only what still runs.
+        For tickets with and without reservation, only of requests that still run: a note for one
+        without makes an empty reservation, which `State.settle` or `release` must end.
         """
 
     def readings(self, meters: Sequence[Meter], now_ms: int) -> list[Reading]:
         """The meters as they are; zeros for what was never used."""
 
-    def prime(self, used: Mapping[Meter, int], now_ms: int) -> int:
+    def unused(self, meters: Iterable[Meter]) -> list[Meter]:
+        """Those of the meters that nothing is known of, neither by use nor by `prime`."""
+
+    def prime(self, used: Mapping[Meter, Sequence[Part]], now_ms: int) -> int:
         """Sets meters that were never used to what the history says; returns how many."""
 
     def reap(self, now_ms: int) -> list[Record]:
@@ -199,6 +207,9 @@ class State(Protocol):
     @property
     def sessions(self) -> Sessions: ...
 
+    @property
+    def answers(self) -> Answers: ...
+
     def versions(self) -> tuple[int, int]:
         """`snapshot_version()` and `conditions.version()`, by one look: asked on every request."""
 
@@ -215,17 +226,13 @@ class State(Protocol):
         counters that know nothing of the past.
         """
 
-    def settle(
-        self,
-        record: Record,
-        ticket: bytes = b"",
-        holds: Sequence[Hold] = (),
-        now_ms: int = 0,
-    ) -> bool:
-        """Record into the outbox, onto the counters of its key and UTC day, and its holds settled
-        to what the record says (`Meter.measure`), their ticket forgotten: in one step.
+    def settle(self, record: Record, ticket: bytes = b"", now_ms: int = 0) -> bool:
+        """Record into the outbox, onto the counters of its key and UTC day, and what its ticket has
+        reserved settled to what the record says (`meters.measure`), the ticket forgotten: in one
+        step. `now_ms` matters with a ticket only.
 
-        False when there was no room for the log record: it is lost and counted, its counters not.
+        False when there was no room for the log record: it is lost and counted, its counters and
+        meters are not.
         """
 
     def drain(self, limit: int) -> list[tuple[bytes, bytes]]:

@@ -30,6 +30,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -48,19 +49,33 @@ from omniroute.state.interface import (
     UsageRow,
     UsageTotals,
 )
+from omniroute.state.limits import TableLimits
+from omniroute.state.lmdb_answers import LmdbAnswers
+from omniroute.state.lmdb_conditions import LmdbConditions
+from omniroute.state.lmdb_sessions import LmdbSessions
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
 
     _Txn: TypeAlias = Transaction[bytes]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAP_BYTES_MIN = 1 << 20
 MAX_READERS = 512
 _MAX_DBS = 32  # the issues to come add theirs
-_DATABASES = (b"meta", b"snapshot", b"outbox", b"usage", b"drops", b"reserve")
+_FIRST_DATABASES = (b"meta", b"snapshot", b"outbox", b"usage", b"drops", b"reserve")
+_DATABASES = (  # of version 2
+    *_FIRST_DATABASES,
+    b"meters",
+    b"reservations",
+    b"incarnations",
+    b"conditions",
+    b"sessions",
+    b"answers",
+)
 _CUT = 256
-_OUTBOX_SHARE = 0.6
+_OUTBOX_SHARE = 0.4
+_ANSWERS_SHARE = 0.45  # what is left is for limits, counters and what readers keep
 _RESERVE_BYTES_MAX = 256 << 10
 _OUTBOX_LOOK_EVERY = 64  # settles; looking costs a quarter of one
 _VERIFY_ALWAYS_BYTES = 8 << 20  # up to here a full check takes some 40 ms at most
@@ -97,7 +112,7 @@ def open_state(
     warnings: list[str] = []
     with files.hold_gate(directory) as gate:
         try:
-            return _open_present(directory, map_bytes, gate, warnings, clock_ns)
+            return _open_present(directory, map_bytes, gate, warnings, clock_ns, complete=create)
         except StateMissing:
             if not create:
                 raise
@@ -111,7 +126,7 @@ def open_state(
                 "in the old file."
             )
         _create(directory, map_bytes)
-        return _open_present(directory, map_bytes, gate, warnings, clock_ns)
+        return _open_present(directory, map_bytes, gate, warnings, clock_ns, complete=False)
 
 
 def _recovery(directory: Path) -> str:
@@ -127,6 +142,8 @@ def _open_present(
     gate: files.Gate,
     warnings: list[str],
     clock_ns: Callable[[], int],
+    *,
+    complete: bool,
 ) -> "LmdbState":
     if not directory.exists():
         raise StateMissing(f"there is no shared state in {directory} yet")
@@ -161,7 +178,7 @@ def _open_present(
         use.share()
         environment = _open_environment(directory, inside.map_bytes, inside.writemap)
         try:
-            databases = _open_databases(environment, directory)
+            databases = _open_databases(environment, directory, complete=complete)
         except BaseException:
             environment.close()
             raise
@@ -207,9 +224,12 @@ def _open_environment(directory: Path, map_bytes: int, writemap: bool) -> lmdb.E
         raise StateError(f"cannot open the shared state in {directory}: {error}") from error
 
 
-def _open_databases(environment: lmdb.Environment, directory: Path) -> "dict[bytes, _Database]":
+def _open_databases(
+    environment: lmdb.Environment, directory: Path, *, complete: bool
+) -> "dict[bytes, _Database]":
+    """The databases by name. `complete`: adds what a state of an earlier version lacks."""
     try:
-        databases = {name: environment.open_db(name, create=False) for name in _DATABASES}
+        databases = {name: environment.open_db(name, create=False) for name in _FIRST_DATABASES}
         with environment.begin(databases[b"meta"]) as txn:
             schema = txn.get(_SCHEMA)
     except lmdb.NotFoundError as error:
@@ -219,12 +239,28 @@ def _open_databases(environment: lmdb.Environment, directory: Path) -> "dict[byt
     if schema is None:
         raise StateDamaged(f"{directory} is an LMDB of something else")
     version = int.from_bytes(schema, "big")
-    if version != SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise StateError(
             f"the shared state in {directory} is of version {version}, this OmniRoute knows "
             f"{SCHEMA_VERSION}. Start the OmniRoute that made it once, so that it saves its "
             f"records, or move {directory} away"
         )
+    if version < SCHEMA_VERSION and not complete:
+        raise StateMissing(f"the shared state in {directory} is still of version {version}")
+    try:
+        if version < SCHEMA_VERSION:
+            # Nothing that is there changes, so one short transaction does.
+            with environment.begin(write=True) as txn:
+                for name in _DATABASES:
+                    environment.open_db(name, txn=txn)
+                schema = SCHEMA_VERSION.to_bytes(2, "big")
+                txn.put(_SCHEMA, schema, db=databases[b"meta"])
+        for name in _DATABASES:
+            databases[name] = environment.open_db(name, create=False)
+    except lmdb.NotFoundError as error:
+        raise StateDamaged(f"{directory} lacks a part: {error}") from error
+    except lmdb.Error as error:
+        raise StateError(f"cannot open the shared state in {directory}: {error}") from error
     return databases
 
 
@@ -278,12 +314,23 @@ class LmdbState:
         self._keys = layout.OutboxKeys(clock_ns)
         self._usage_keys = layout.UsageKeys()
         self._file_id = _file_id(directory)
+        self._databases = databases
         self._outbox_limit_bytes = int(mapping.map_bytes * _OUTBOX_SHARE)
         self._outbox_open = True
         self._look_in = 0
         self._owed_counts: dict[bytes, UsageTotals] = {}
         self._owed_drops: dict[str, int] = {}
+        self._owed_tickets: list[tuple[bytes, Record, int]] = []
         self._closed = False
+        self.limits = TableLimits(_LimitTables(environment, databases, self._enter))
+        self.conditions = LmdbConditions(environment, databases[b"conditions"])
+        self.sessions = LmdbSessions(environment, databases[b"sessions"])
+        self.answers = LmdbAnswers(
+            environment,
+            databases[b"answers"],
+            ceiling_bytes=int(mapping.map_bytes * _ANSWERS_SHARE),
+            alive=self.limits.is_alive,
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -295,6 +342,11 @@ class LmdbState:
     def needs_rebuild(self) -> bool:
         with self._environment.begin(self._meta) as txn:
             return txn.get(_REBUILT) is None
+
+    def versions(self) -> tuple[int, int]:
+        with self._environment.begin(self._meta) as txn:
+            version = int.from_bytes(txn.get(_VERSION, b""), "big")
+            return version, self.conditions.version_in(txn)
 
     def snapshot_version(self) -> int:
         with self._environment.begin(self._meta) as txn:
@@ -317,33 +369,40 @@ class LmdbState:
 
     # --- records and counters ---
 
-    def settle(self, record: Record) -> bool:
+    def settle(self, record: Record, ticket: bytes = b"", now_ms: int = 0) -> bool:
         blob = layout.encode_record(record)
-        usage_key = self._usage_keys.of(record)
-        usage = self._usage
         try:
             with self._environment.begin(write=True) as txn:
-                self._look_in -= 1
-                if self._look_in < 0:
-                    self._look_at_outbox(txn)
-                if kept := self._outbox_open:
-                    while not txn.put(self._keys.next(), blob, True, False, db=self._outbox):
-                        """Another process made this very key; the next one is free."""
-                else:
-                    self._add_drops(txn, MAP_FULL, 1)
-                stored = txn.get(usage_key, db=usage)
-                txn.put(usage_key, layout.add_record(stored, record), db=usage)
+                kept = self._enter(txn, record, blob)
+                if ticket:
+                    self.limits.settle_in(txn, ticket, record, now_ms)
                 if self._owed_drops:  # whoever owes counters owes a drop, too
                     self._pay(txn)
         except lmdb.Error as error:
             if reason := _no_room(error):
                 self._look_in = 0
-                self._owe(usage_key, layout.record_counts(record), reason)
+                if ticket:
+                    self._owed_tickets.append((ticket, record, now_ms))
+                self._owe(self._usage_keys.of(record), layout.record_counts(record), reason)
                 return False
             raise StateError(f"cannot settle a request in the shared state: {error}") from error
         if self._owed_drops:
-            self._owed_counts.clear()
-            self._owed_drops.clear()
+            self._forget_owed()
+        return kept
+
+    def _enter(self, txn: "_Txn", record: Record, blob: bytes) -> bool:
+        """Into the outbox, or else among the drops, and onto the counters."""
+        self._look_in -= 1
+        if self._look_in < 0:
+            self._look_at_outbox(txn)
+        if kept := self._outbox_open:
+            while not txn.put(self._keys.next(), blob, True, False, db=self._outbox):
+                """Another process made this very key; the next one is free."""
+        else:
+            self._add_drops(txn, MAP_FULL, 1)
+        usage_key = self._usage_keys.of(record)
+        stored = txn.get(usage_key, db=self._usage)
+        txn.put(usage_key, layout.add_record(stored, record), db=self._usage)
         return kept
 
     def _look_at_outbox(self, txn: "_Txn") -> None:
@@ -369,8 +428,7 @@ class LmdbState:
             if _no_room(error):
                 return  # stays owed, and is told by stats()
             raise StateError(f"cannot count a request in the shared state: {error}") from error
-        self._owed_counts.clear()
-        self._owed_drops.clear()
+        self._forget_owed()
 
     def _pay(self, txn: "_Txn") -> None:
         for usage_key, counts in self._owed_counts.items():
@@ -378,6 +436,13 @@ class LmdbState:
             txn.put(usage_key, layout.add_counts(stored, counts), db=self._usage)
         for reason, records in self._owed_drops.items():
             self._add_drops(txn, reason, records)
+        for ticket, record, now_ms in self._owed_tickets:
+            self.limits.settle_in(txn, ticket, record, now_ms)
+
+    def _forget_owed(self) -> None:
+        self._owed_counts.clear()
+        self._owed_drops.clear()
+        self._owed_tickets.clear()
 
     def _add_drops(self, txn: "_Txn", reason: str, records: int) -> None:
         key = reason.encode()
@@ -489,14 +554,7 @@ class LmdbState:
     def stats(self) -> StateStats:
         with self._reading("read its figures") as txn:
             outbox_bytes = _bytes_of(txn, self._outbox)
-            others = (
-                None,
-                self._meta,
-                self._snapshot,
-                self._usage,
-                self._drops,
-                self._reserve,
-            )
+            others = [None, *(self._databases[name] for name in _DATABASES if name != b"outbox")]
             dropped = {
                 key.decode(): int.from_bytes(count, "big") for key, count in txn.cursor(self._drops)
             }
@@ -552,6 +610,35 @@ class LmdbState:
                 yield txn
         except lmdb.Error as error:
             raise StateError(f"the shared state cannot {what}: {error}") from error
+
+
+class _LimitTables:
+    """The tables of the limits, see `limits.Tables`."""
+
+    failure: type[Exception] = lmdb.Error
+
+    def __init__(
+        self,
+        environment: lmdb.Environment,
+        databases: "dict[bytes, _Database]",
+        enter: "Callable[[_Txn, Record, bytes], bool]",
+    ) -> None:
+        self.meters = databases[b"meters"]
+        self.reservations = databases[b"reservations"]
+        self.incarnations = databases[b"incarnations"]
+        self.write: Callable[[], _Txn] = partial(environment.begin, write=True)
+        self.read: Callable[[], _Txn] = environment.begin
+        self._enter = enter
+
+    def scan(
+        self, txn: "_Txn", table: "_Database", start: bytes, most: int
+    ) -> list[tuple[bytes, bytes]]:
+        cursor = txn.cursor(table)
+        found = cursor.set_range(start) if start else cursor.first()
+        return list(islice(cursor.iternext(), most)) if found else []
+
+    def enter(self, txn: "_Txn", record: Record) -> None:
+        self._enter(txn, record, layout.encode_record(record))
 
 
 def _file_id(directory: Path) -> tuple[int, int]:

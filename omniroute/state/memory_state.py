@@ -17,6 +17,11 @@ from omniroute.state.interface import (
     UsageRow,
     UsageTotals,
 )
+from omniroute.state.limits import TableLimits
+from omniroute.state.memory_answers import MemoryAnswers
+from omniroute.state.memory_conditions import MemoryConditions
+from omniroute.state.memory_sessions import MemorySessions
+from omniroute.state.memory_tables import MemoryTable, MemoryTables
 
 
 class MemoryState:
@@ -38,6 +43,11 @@ class MemoryState:
         self._outbox: OrderedDict[bytes, bytes] = OrderedDict()
         self._usage: dict[bytes, bytes] = {}
         self._dropped: dict[str, int] = {}
+        self._tables = MemoryTables(self._enter)
+        self.limits: TableLimits[MemoryTable] = TableLimits(self._tables)
+        self.conditions = MemoryConditions()
+        self.sessions = MemorySessions()
+        self.answers = MemoryAnswers(alive=self.limits.is_alive)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -46,6 +56,9 @@ class MemoryState:
     @property
     def needs_rebuild(self) -> bool:
         return self._needs_rebuild
+
+    def versions(self) -> tuple[int, int]:
+        return self._version, self.conditions.version()
 
     def snapshot_version(self) -> int:
         return self._version
@@ -60,7 +73,13 @@ class MemoryState:
         self._version += 1
         return self._version
 
-    def settle(self, record: Record) -> bool:
+    def settle(self, record: Record, ticket: bytes = b"", now_ms: int = 0) -> bool:
+        if ticket:
+            with self._tables.write() as txn:
+                self.limits.settle_in(txn, ticket, record, now_ms)
+        return self._enter(record)
+
+    def _enter(self, record: Record) -> bool:
         key = self._usage_keys.of(record)
         self._usage[key] = layout.add_record(self._usage.get(key), record)
         if len(self._outbox) >= self._limit:

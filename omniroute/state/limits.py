@@ -1,0 +1,325 @@
+"""Reservations at meters, over three tables of a store that has write transactions.
+
+One implementation of `interface.Limits`, for LMDB and for its twin in memory: the tables and the
+way to begin a transaction are given. What the stored bytes of a meter mean is for
+`resilience.meters`; here is who has reserved what.
+
+* meters: `Gauge.key` -> the bytes of its kind;
+* reservations: ticket (16 bytes: incarnation, number) -> how many holds, where the note begins, the
+  holds (amount, length of the meter's blob, the blob), the note as an outbox value;
+* incarnations: 8 random bytes -> which process that is.
+
+All that a request holds is in its reservation, so whoever ends it needs nothing but the ticket:
+the worker itself, or `reap` after the worker has died. A request whose holds all count when
+admitted has nothing to give back, and so no reservation.
+"""
+
+import contextlib
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from omniroute.record import Record
+from omniroute.resilience.meters import Gauge, Gauges, Meter, Part, Reading, Refused
+from omniroute.state import incarnation
+from omniroute.state.interface import Hold, Refusal, StateError
+from omniroute.state.layout import decode_record, encode_record
+
+WORKER_LOST = "worker_lost"
+LOST_STATUS = 499
+
+_CUT = 16  # reservations, notes or meters to a transaction
+
+_head = struct.Struct("<HI")
+_hold = struct.Struct("<qH")
+_pack_head, _pack_hold = _head.pack, _hold.pack
+
+Table = TypeVar("Table")
+
+
+class Transaction(Protocol):
+    """What is asked of a transaction, in the words of lmdb's. Not committed, it never was."""
+
+    def get(self, key: bytes, default: None = None, db: Any = None) -> bytes | None: ...
+    def put(
+        self,
+        key: bytes,
+        value: bytes,
+        dupdata: bool = True,
+        overwrite: bool = True,
+        append: bool = False,
+        db: Any = None,
+    ) -> bool: ...
+    def pop(self, key: bytes, db: Any = None) -> bytes | None: ...
+    def delete(self, key: bytes, value: bytes = b"", db: Any = None) -> bool: ...
+    def commit(self) -> None: ...
+    def abort(self) -> None: ...
+    def __enter__(self) -> "Transaction": ...
+    def __exit__(self, *args: object) -> None: ...
+
+
+class Tables(Protocol[Table]):
+    """Where the tables are."""
+
+    failure: type[Exception]  # what a transaction raises: no room, mostly
+
+    @property
+    def meters(self) -> Table: ...
+    @property
+    def reservations(self) -> Table: ...
+    @property
+    def incarnations(self) -> Table: ...
+
+    def write(self) -> Transaction:
+        """To be ended by its user, which commits unless an error passes."""
+
+    def read(self) -> Transaction: ...
+
+    def scan(self, txn: Any, table: Table, start: bytes, most: int) -> list[tuple[bytes, bytes]]:
+        """The first rows from the key `start` on, in the order of keys."""
+
+    def enter(self, txn: Any, record: Record) -> None:
+        """Puts a record into the outbox and onto its usage counters."""
+
+
+class TableLimits(Generic[Table]):
+    """A `Limits` (see `interface`)."""
+
+    def __init__(self, tables: Tables[Table]) -> None:
+        self._tables = tables
+        self._meters = tables.meters
+        self._reservations = tables.reservations
+        self._incarnations = tables.incarnations
+        self._write = tables.write
+        self._failure = tables.failure
+        self._gauges = Gauges()
+
+    # --- processes ---
+
+    def incarnate(self) -> bytes:
+        name = os.urandom(incarnation.INCARNATION_BYTES)
+        with self._writing("register this process") as txn:
+            txn.put(name, incarnation.own(), db=self._incarnations)
+        return name
+
+    def is_alive(self, name: bytes) -> bool:
+        with self._reading("look for a process") as txn:
+            stored = txn.get(name, db=self._incarnations)
+        return stored is not None and incarnation.is_alive(stored)
+
+    # --- requests ---
+
+    def reserve(
+        self, ticket: bytes, holds: Sequence[Hold], note: Record, now_ms: int
+    ) -> Refusal | None:
+        kept: list[bytes] = []
+        try:
+            with self._write() as txn:
+                if (refusal := self._take(txn, holds, kept, now_ms)) is not None:
+                    txn.abort()
+                    return refusal
+                if kept and not txn.put(
+                    ticket, _packed(kept, encode_record(note)), True, False, db=self._reservations
+                ):
+                    raise StateError("a ticket reserves once: exchange() adds to a reservation")
+        except self._failure as error:
+            raise StateError(f"cannot reserve in the shared state: {error}") from error
+        return None
+
+    def exchange(
+        self, ticket: bytes, gone: Sequence[Hold], new: Sequence[Hold], note: Record, now_ms: int
+    ) -> Refusal | None:
+        try:
+            with self._write() as txn:
+                stored = txn.get(ticket, db=self._reservations)
+                kept = list(_holds(stored)) if stored is not None else []
+                self._give_back(txn, gone, kept, now_ms)
+                if (refusal := self._take(txn, new, kept, now_ms)) is not None:
+                    txn.abort()
+                    return refusal
+                if kept:
+                    packed = _packed(kept, encode_record(note))
+                    txn.put(ticket, packed, db=self._reservations)
+                elif stored is not None:
+                    txn.delete(ticket, db=self._reservations)
+        except self._failure as error:
+            raise StateError(f"cannot reserve in the shared state: {error}") from error
+        return None
+
+    def _take(
+        self, txn: Transaction, holds: Sequence[Hold], kept: list[bytes], now_ms: int
+    ) -> Refusal | None:
+        """Admits all, adding what will have to be given back to `kept`; or says what did not fit,
+        and then the transaction is to be aborted."""
+        meters = self._meters
+        for hold in holds:
+            meter, amount = hold
+            gauge = self._gauges.of(meter)
+            key = gauge.key
+            admitted = gauge.admit(txn.get(key, db=meters), amount, now_ms)
+            if type(admitted) is Refused:
+                return Refusal(hold, admitted.used, admitted.reserved, admitted.wait_ms)
+            txn.put(key, admitted, db=meters)  # type: ignore[arg-type]  # narrowed above
+            if gauge.reserves:
+                kept.append(_pack_hold(amount, len(gauge.blob)) + gauge.blob)
+        return None
+
+    def _give_back(
+        self, txn: Transaction, gone: Sequence[Hold], kept: list[bytes], now_ms: int
+    ) -> None:
+        for meter, amount in gone:
+            gauge = self._gauges.of(meter)
+            if not gauge.reserves:
+                continue
+            held = _pack_hold(amount, len(gauge.blob)) + gauge.blob
+            if held not in kept:
+                raise StateError(f"{amount} of {meter.key} are not reserved under this ticket")
+            kept.remove(held)
+            self._end(txn, gauge, amount, 0, now_ms)
+
+    def _end(self, txn: Transaction, gauge: Gauge, held: int, actual: int, now_ms: int) -> None:
+        ended = gauge.settle(txn.get(gauge.key, db=self._meters), held, actual, now_ms)
+        if ended is not None:
+            txn.put(gauge.key, ended, db=self._meters)
+
+    def settle_in(self, txn: Any, ticket: bytes, record: Record, now_ms: int) -> None:
+        """The ticket's part of `State.settle`, within the transaction of its other parts."""
+        stored = txn.pop(ticket, db=self._reservations)
+        if stored is None:
+            return
+        for held in _holds(stored):
+            gauge = self._gauges.of_blob(held[_hold.size :])
+            actual = max(0, gauge.measured(record))
+            self._end(txn, gauge, _hold.unpack_from(held)[0], actual, now_ms)
+
+    def release(self, ticket: bytes, now_ms: int) -> None:
+        with self._writing("give back a reservation") as txn:
+            stored = txn.pop(ticket, db=self._reservations)
+            for held in _holds(stored) if stored is not None else ():
+                gauge = self._gauges.of_blob(held[_hold.size :])
+                self._end(txn, gauge, _hold.unpack_from(held)[0], 0, now_ms)
+
+    def note(self, notes: Sequence[tuple[bytes, Record]]) -> None:
+        encoded = [(ticket, encode_record(record)) for ticket, record in notes]
+        for start in range(0, len(encoded), _CUT):
+            with self._writing("note how far requests are") as txn:
+                for ticket, blob in encoded[start : start + _CUT]:
+                    stored = txn.get(ticket, db=self._reservations)
+                    if stored is None:
+                        kept = _packed([], b"")
+                    else:
+                        kept = stored[: _head.unpack_from(stored)[1]]
+                    txn.put(ticket, kept + blob, db=self._reservations)
+
+    # --- meters ---
+
+    def readings(self, meters: Sequence[Meter], now_ms: int) -> list[Reading]:
+        with self._reading("read meters") as txn:
+            return [
+                gauge.read(txn.get(gauge.key, db=self._meters), now_ms)
+                for gauge in map(self._gauges.of, meters)
+            ]
+
+    def unused(self, meters: Iterable[Meter]) -> list[Meter]:
+        with self._reading("look for meters") as txn:
+            return [
+                meter
+                for meter in meters
+                if txn.get(self._gauges.of(meter).key, db=self._meters) is None
+            ]
+
+    def prime(self, used: Mapping[Meter, Sequence[Part]], now_ms: int) -> int:
+        primed = 0
+        rows = [
+            (gauge.key, value)
+            for gauge, parts in ((self._gauges.of(meter), parts) for meter, parts in used.items())
+            if (value := gauge.prime(parts, now_ms)) is not None
+        ]
+        for start in range(0, len(rows), _CUT):
+            with self._writing("prime meters") as txn:
+                for key, value in rows[start : start + _CUT]:
+                    primed += txn.put(key, value, True, False, db=self._meters)
+        return primed
+
+    # --- the dead ---
+
+    def reap(self, now_ms: int) -> list[Record]:
+        lost: list[Record] = []
+        for name in self._dead():
+            while rows := self._held_by(name):
+                lost += self._reap(rows, now_ms)
+            with self._writing("forget a dead process") as txn:
+                txn.delete(name, db=self._incarnations)
+        return lost
+
+    def _dead(self) -> list[bytes]:
+        """Incarnations whose process is gone, and such as nobody has registered."""
+        with self._reading("look for dead processes") as txn:
+            known = dict(self._tables.scan(txn, self._incarnations, b"", 1 << 16))
+            start = b""
+            while rows := self._tables.scan(txn, self._reservations, start, 1):
+                name = rows[0][0][: incarnation.INCARNATION_BYTES]
+                known.setdefault(name, b"")
+                start = name + b"\xff" * (incarnation.INCARNATION_BYTES + 1)
+        return [name for name, process in known.items() if not incarnation.is_alive(process)]
+
+    def _held_by(self, name: bytes) -> list[tuple[bytes, bytes]]:
+        with self._reading("look for reservations") as txn:
+            rows = self._tables.scan(txn, self._reservations, name, _CUT)
+        return [row for row in rows if row[0].startswith(name)]
+
+    def _reap(self, rows: Sequence[tuple[bytes, bytes]], now_ms: int) -> list[Record]:
+        lost = [_lost(ticket, stored, now_ms) for ticket, stored in rows]
+        with self._writing("settle what a dead process left") as txn:
+            for (ticket, _), record in zip(rows, lost, strict=True):
+                self._tables.enter(txn, record)
+                self.settle_in(txn, ticket, record, now_ms)
+        return lost
+
+    # --- transactions ---
+
+    @contextlib.contextmanager
+    def _ended(self, begin: Callable[[], Transaction], what: str) -> Iterator[Transaction]:
+        try:
+            with begin() as txn:
+                yield txn
+        except self._failure as error:
+            raise StateError(f"the shared state cannot {what}: {error}") from error
+
+    def _writing(self, what: str) -> contextlib.AbstractContextManager[Transaction]:
+        return self._ended(self._write, what)
+
+    def _reading(self, what: str) -> contextlib.AbstractContextManager[Transaction]:
+        return self._ended(self._tables.read, what)
+
+
+def _packed(holds: Sequence[bytes], note: bytes) -> bytes:
+    body = b"".join(holds)
+    return _pack_head(len(holds), _head.size + len(body)) + body + note
+
+
+def _holds(stored: bytes) -> Iterator[bytes]:
+    """The holds of a reservation, each with its amount before the meter's blob."""
+    count, _ = _head.unpack_from(stored)
+    at = _head.size
+    for _ in range(count):
+        end = at + _hold.size + _hold.unpack_from(stored, at)[1]
+        yield stored[at:end]
+        at = end
+
+
+def _lost(ticket: bytes, stored: bytes, now_ms: int) -> Record:
+    """The record that a reservation leaves when its worker died."""
+    try:
+        note = decode_record(stored[_head.unpack_from(stored)[1] :])
+    except msgspec.MsgspecError:  # of another version: what it holds is given back all the same
+        note = Record(id=ticket.hex(), started_ms=now_ms)
+    return msgspec.structs.replace(
+        note,
+        status=note.status or LOST_STATUS,
+        outcome=WORKER_LOST,
+        error=note.error or "the worker process ended",
+    )
