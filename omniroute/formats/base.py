@@ -190,6 +190,20 @@ class Dialect(Protocol):
         """GatewayError (400) for a body that is not a request; duplicates of read keys refused."""
         ...
 
+    def refers(self, body: bytes, peeked: Peek) -> bool:
+        """Is there content that the request only refers to, so that its bytes bound no tokens?
+
+        Yes too often rather than once too seldom; see `formats.referring`.
+        """
+        ...
+
+    def fingerprint(self, body: bytes, peeked: Peek) -> bytes:
+        """Which conversation this is, for requests without a session of their own; 16 bytes.
+
+        b"" where that cannot be read; see `formats.conversation`.
+        """
+        ...
+
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         """The request target for a model; `url_path` is that of the connection's URL, with query.
 
@@ -233,7 +247,21 @@ class Dialect(Protocol):
 
     def upstream_error(self, body: bytes) -> UpstreamError: ...
 
+    def answer_fault(self, body: bytes) -> UpstreamError | None:
+        """Why a whole answer of status 200, in which no usage was found, is none; None: it is one.
+
+        Not for answers to requests that count tokens; see `formats.faults`.
+        """
+        ...
+
     def error_body(self, error: GatewayError) -> bytes: ...
+
+    def error_headers(self, error: GatewayError, now_ms: int) -> bytes:
+        """Finished header lines that tell the limit that was met; `now_ms` is Unix time.
+
+        `retry-after` is not among them: it is the same in all dialects.
+        """
+        ...
 
     def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
         """The end of a stream that had begun and fails, terminator included."""

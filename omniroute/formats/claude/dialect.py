@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import ir
+from omniroute.formats import conversation, faults, ir, limit_headers, referring
 from omniroute.formats.base import (
     ModelEntry,
     PathFacts,
@@ -133,6 +133,12 @@ class ClaudeDialect:
             "" if metadata is None else metadata.user_id or "",
         )
 
+    def refers(self, body: bytes, peeked: Peek) -> bool:
+        return referring.CLAUDE.found(body)
+
+    def fingerprint(self, body: bytes, peeked: Peek) -> bytes:
+        return conversation.fingerprint(body, conversation.of_messages)
+
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return url_path
 
@@ -190,8 +196,14 @@ class ClaudeDialect:
     def upstream_error(self, body: bytes) -> UpstreamError:
         return upstream_error(body)
 
+    def answer_fault(self, body: bytes) -> UpstreamError | None:
+        return faults.claude_fault(body, upstream_error)
+
     def error_body(self, error: GatewayError) -> bytes:
         return error_body(error)
+
+    def error_headers(self, error: GatewayError, now_ms: int) -> bytes:
+        return limit_headers.claude_headers(error, now_ms)
 
     def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
         return error_event(error)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import ir
+from omniroute.formats import conversation, faults, ir, referring
 from omniroute.formats.base import (
     ChoiceCount,
     ModelEntry,
@@ -243,6 +243,12 @@ class GeminiDialect:
             config.temperature,
         )
 
+    def refers(self, body: bytes, peeked: Peek) -> bool:
+        return referring.GEMINI.found(body)
+
+    def fingerprint(self, body: bytes, peeked: Peek) -> bytes:
+        return conversation.fingerprint(body, conversation.of_contents)
+
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return _target(url_path, model, _STREAM if stream else _METHOD, sse=stream)
 
@@ -291,8 +297,14 @@ class GeminiDialect:
     def upstream_error(self, body: bytes) -> UpstreamError:
         return errors.upstream_error(body)
 
+    def answer_fault(self, body: bytes) -> UpstreamError | None:
+        return faults.gemini_fault(body, errors.upstream_error)
+
     def error_body(self, error: GatewayError) -> bytes:
         return errors.error_body(error)
+
+    def error_headers(self, error: GatewayError, now_ms: int) -> bytes:
+        return b""  # its errors tell the limit in their details
 
     def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
         """For a stream of which nothing but keepalives went out; else the tap's or encoder's

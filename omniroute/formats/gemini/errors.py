@@ -1,8 +1,8 @@
 """Errors as Google's APIs tell them, and as they tell them to us.
 
 Source: google.rpc.Status in its HTTP form (`error.code`, `message`, `status`, `details`), AIP-193;
-google.rpc.RetryInfo for how long to wait. The google-genai SDK chooses its exception by the HTTP
-status and shows `status` and `message`.
+google.rpc.QuotaFailure for the limit that was met, google.rpc.RetryInfo for how long to wait. The
+google-genai SDK chooses its exception by the HTTP status and shows `status` and `message`.
 """
 
 from collections.abc import Mapping
@@ -64,6 +64,16 @@ def error_body(error: GatewayError) -> bytes:
                 "@type": "type.googleapis.com/google.rpc.BadRequest",
                 "fieldViolations": [violation],
             }
+        )
+    if error.limit is not None:
+        met = error.limit
+        exceeded = {
+            "quotaMetric": f"omniroute/{met.measure}",
+            "quotaValue": str(met.limit),
+            "description": error.message,
+        }
+        details.append(
+            {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [exceeded]}
         )
     if error.retry_after_s is not None:
         details.append(

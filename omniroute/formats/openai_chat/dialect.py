@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from omniroute.errors import GatewayError
+from omniroute.formats import conversation, faults, limit_headers, referring
 from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
 from omniroute.formats.openai_chat import counts, errors, lists, peeking
 from omniroute.formats.openai_chat.sanitising import sanitise
@@ -19,6 +20,12 @@ class OpenAIChatDialect:
 
     def peek(self, body: bytes, path: PathFacts) -> Peek:
         return peeking.peek(body)
+
+    def refers(self, body: bytes, peeked: Peek) -> bool:
+        return referring.CHAT.found(body)
+
+    def fingerprint(self, body: bytes, peeked: Peek) -> bytes:
+        return conversation.fingerprint(body, conversation.of_messages)
 
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return url_path
@@ -53,8 +60,14 @@ class OpenAIChatDialect:
     def upstream_error(self, body: bytes) -> UpstreamError:
         return errors.upstream_error(body)
 
+    def answer_fault(self, body: bytes) -> UpstreamError | None:
+        return faults.chat_fault(body, errors.upstream_error)
+
     def error_body(self, error: GatewayError) -> bytes:
         return errors.error_body(error)
+
+    def error_headers(self, error: GatewayError, now_ms: int) -> bytes:
+        return limit_headers.openai_headers(error, now_ms)
 
     def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
         return errors.error_event(error)

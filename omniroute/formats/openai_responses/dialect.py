@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
+from omniroute.formats import conversation, faults, limit_headers, referring
 from omniroute.formats.base import (
     ModelEntry,
     PathFacts,
@@ -94,6 +95,12 @@ class ResponsesDialect:
             read.prompt_cache_key or "",
         )
 
+    def refers(self, body: bytes, peeked: Peek) -> bool:
+        return referring.RESPONSES.found(body)
+
+    def fingerprint(self, body: bytes, peeked: Peek) -> bytes:
+        return conversation.fingerprint(body, conversation.of_input)
+
     def upstream_path(self, url_path: str, model: str, *, stream: bool) -> str:
         return url_path
 
@@ -129,8 +136,14 @@ class ResponsesDialect:
     def upstream_error(self, body: bytes) -> UpstreamError:
         return errors.upstream_error(body)
 
+    def answer_fault(self, body: bytes) -> UpstreamError | None:
+        return faults.responses_fault(body, errors.upstream_error)
+
     def error_body(self, error: GatewayError) -> bytes:
         return errors.error_body(error)
+
+    def error_headers(self, error: GatewayError, now_ms: int) -> bytes:
+        return limit_headers.openai_headers(error, now_ms)
 
     def error_event(self, error: GatewayError, *, sse: bool = True) -> bytes:
         return failure(error)
