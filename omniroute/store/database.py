@@ -34,6 +34,7 @@ from omniroute.store.interface import (
     BUSY_TIMEOUT_MS,
     HEAD,
     StoredKey,
+    UsedRow,
     translated,
 )
 from omniroute.store.schema import (
@@ -46,6 +47,7 @@ from omniroute.store.schema import (
 )
 
 DAY_MS = 86_400_000
+_LONGEST_MS = DAY_MS  # no request takes longer
 _INTEGER_MAX = (1 << 63) - 1
 
 
@@ -132,6 +134,32 @@ class Store:
         with self._reading("read the usage") as connection:
             for key_id, utc_day, *totals in connection.execute(query):
                 yield key_id, utc_day, tuple(totals)
+
+    def used_since(self, since_ms: int, span_ms: int) -> Iterator[UsedRow]:
+        """What ended since then, in sums over spans of `span_ms`, for meters that begin anew.
+
+        A request that ended in the span in which `since_ms` falls counts with all of that span.
+        """
+        columns = requests.c
+        ended_ms = columns.started_ms + columns.total_us // 1000
+        from_ms = ended_ms - ended_ms % span_ms
+        first_ms = since_ms // span_ms * span_ms
+        owners = (columns.key_id, columns.tier, columns.provider, columns.connection)
+        query = (
+            select(
+                *owners,
+                from_ms.label("from_ms"),
+                func.count(),
+                func.sum(columns.input_tokens + columns.output_tokens),
+                func.sum(columns.cost_microusd),
+            )
+            # What the index knows is when requests began.
+            .where(columns.started_ms >= first_ms - _LONGEST_MS, ended_ms >= first_ms)
+            .group_by(*owners, "from_ms")
+        )
+        with self._reading("read what was used") as connection:
+            for row in connection.execute(query):
+                yield UsedRow(*row)
 
     # --- client keys and small facts ---
 

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-KNOWN_REVISIONS = ("0001",)
+KNOWN_REVISIONS = ("0001", "0002")
 """Every revision of the schema this version can meet, oldest first; the last is its own (head).
 
 Kept here, and compared with the migrations by a test, so that a start does not load Alembic.
@@ -42,6 +42,19 @@ class StoredKey(NamedTuple):
     digest: bytes
     created_ms: int
     revoked_ms: int | None = None
+
+
+class UsedRow(NamedTuple):
+    """What was used in one span of time by one key at one connection. Times in Unix ms."""
+
+    key_id: str
+    tier: str
+    provider: str
+    connection: str
+    from_ms: int  # the span's begin; requests belong to that in which they ended
+    requests: int
+    tokens: int
+    cost_microusd: int
 
 
 def translated(error: Exception, path: Path, doing: str) -> StoreError:

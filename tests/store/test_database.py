@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omniroute.record import Record
+from omniroute.record import Record, Tried
 from omniroute.state.interface import UsageTotals
 from omniroute.state.memory_state import MemoryState
 from omniroute.store.database import Store
@@ -49,6 +49,13 @@ def test_a_record_comes_back_as_it_was(store):
         outcome="cancelled",
         usage=Usage(9, 2, 1, 5, 3),
         cost_microusd=12,
+        tier="cheap",
+        combo="coding",
+        cache="miss",
+        session="s",
+        queue_us=7,
+        beyond_microusd=3,
+        tried=(Tried("acme", "acme/main", "m", 429, "slow down, ü", 15),),
     )
     assert store.insert_records([record]) == 1
     assert store.requests(5) == [record]
@@ -113,6 +120,50 @@ def test_totals_of_the_history_are_the_counters_that_settling_made(tmp_path_fact
     assert rebuilt.all_usage() == settled.all_usage()
     assert sum(counts.requests for counts in rebuilt.all_usage().values()) == len(records)
     assert all(isinstance(counts, UsageTotals) for counts in rebuilt.all_usage().values())
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b"]),
+            st.integers(0, 9_000),
+            st.integers(0, 4_000_000),
+            st.integers(0, 50),
+        ),
+        max_size=20,
+    ),
+    st.integers(0, 10_000),
+)
+def test_what_was_used_is_summed_in_the_spans_in_which_it_ended(tmp_path_factory, drawn, since_ms):
+    store = Store.open(tmp_path_factory.mktemp("used") / "omniroute.sqlite")
+    records = [
+        a_record(
+            n,
+            key_id=key,
+            tier="cheap",
+            provider="acme",
+            connection=f"acme/{key}",
+            started_ms=started_ms,
+            total_us=took_us,
+            usage=Usage(tokens, 0, 0, 2 * tokens, 0),
+            cost_microusd=tokens + 1,
+        )
+        for n, (key, started_ms, took_us, tokens) in enumerate(drawn)
+    ]
+    store.insert_records(records)
+    wanted: dict[tuple[str, int], list[int]] = {}
+    for record in records:
+        from_ms = (record.started_ms + record.total_us // 1000) // 1000 * 1000
+        if from_ms >= since_ms // 1000 * 1000:
+            sums = wanted.setdefault((record.key_id, from_ms), [0, 0, 0])
+            sums[0] += 1
+            sums[1] += record.usage.total_tokens
+            sums[2] += record.cost_microusd
+    rows = list(store.used_since(since_ms, 1000))
+    store.close()
+    assert {(row.key_id, row.from_ms): list(row[-3:]) for row in rows} == wanted
+    assert {row[1:4] for row in rows} <= {("cheap", "acme", f"acme/{key}") for key in "ab"}
 
 
 def test_keys_are_added_listed_and_revoked(store):

@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -73,6 +74,24 @@ def test_opening_brings_an_older_database_to_head(older):
         store = Store.open(older)
         assert store.insert_records([Record(id="r", started_ms=1)]) == new
         store.close()
+
+
+def test_records_of_the_first_schema_are_read_after_the_upgrade(tmp_path):
+    path = tmp_path / "omniroute.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(ROOM / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        known = [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(requests)")]
+        values = [f"'{name}'" if name == "id" else "0" for name in known]
+        connection.exec_driver_sql(f"INSERT INTO requests VALUES ({', '.join(values)})")
+    engine.dispose()
+    store = Store.open(path)
+    (record,) = store.requests(9)
+    store.close()
+    assert (record.id, record.tier, record.queue_us, record.tried) == ("id", "", 0, ())
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(older, monkeypatch):
