@@ -127,11 +127,19 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/state/test_interface.py",
         "one suite for all implementations of the interface",
     ),
+    "omniroute.state.memory_tables": (
+        "tests/state/test_limits.py",
+        "one suite for the limits over tables of both kinds",
+    ),
     "omniroute.store.interface": (
         "tests/store/test_database.py",
         "the errors and rows that the store's own tests are about",
     ),
     "omniroute.store.migrations.versions.r0001_initial": (
+        "tests/store/test_migrate.py",
+        "migrations are tested by running all of them",
+    ),
+    "omniroute.store.migrations.versions.r0002_routing": (
         "tests/store/test_migrate.py",
         "migrations are tested by running all of them",
     ),
