@@ -23,14 +23,17 @@ from importlib import resources
 import msgspec
 
 from omniroute.formats.quirks import ANSWER_QUIRKS, CHAT_QUIRKS
+from omniroute.resilience.verdict import LIMITS_PER_MODEL
 
 __all__ = [
     "FORMATS",
     "QUIRKS",
+    "QUOTA_READERS",
     "SIGN_INS",
     "TIERS",
     "ModelRow",
     "ProviderRow",
+    "QuotaRow",
     "RegistryError",
     "load_registry",
     "parse_registry",
@@ -73,9 +76,26 @@ QUIRKS: Mapping[str, str] = {
     "project-envelope": "request and answer are wrapped, beside the Google project id",
     "aws-event-stream": "answers in AWS event-stream frames",
     "connect-rpc": "ConnectRPC with protobuf over HTTP/2",
+    LIMITS_PER_MODEL: "limits of rate are those of each model, not of the account",
     "device-headers": "a sign-in token goes with headers that describe the device",
     "long-thinking-preset": "by default 65536 output tokens, of them 24576 for thinking",
 }
+
+QUOTA_READERS = frozenset(
+    (
+        "claude",
+        "codex",
+        "copilot",
+        "crof",
+        "deepseek",
+        "glm",
+        "kimi",
+        "minimax",
+        "nanogpt",
+        "openrouter",
+    )
+)
+"""Shapes of quota endpoints; `providers.quota_endpoints` reads them."""
 
 _AUTH = re.compile(r"([A-Za-z][A-Za-z0-9-]*): ((?:[A-Za-z]+ )?\{credential\})")
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -122,6 +142,22 @@ class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Sampling parameters that this model refuses."""
 
 
+class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider tells an account's quotas, and how it is asked: a GET."""
+
+    url: str
+    reader: str
+    """One of `QUOTA_READERS`."""
+    auth_header: str
+    """Lower case."""
+    auth_value: str
+    """With `{credential}` where the key or token goes."""
+    headers: tuple[tuple[str, str], ...]
+    """Values may hold `{account}`: the account's id at the vendor, which only a sign-in tells."""
+    sign_in: bool
+    """Whether only the token of a sign-in is accepted, no plain key."""
+
+
 class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One built-in provider, checked and with its defaults filled in."""
 
@@ -150,6 +186,8 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     """What a person has to give so that `base_url` is complete; empty where it is."""
     quirks: tuple[str, ...]
     website: str
+    quota: QuotaRow | None = None
+    """None where no endpoint is known; headers of answers may tell all the same."""
 
     @property
     def placeholders(self) -> tuple[str, ...]:
@@ -185,6 +223,14 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
         return ""
 
 
+class _QuotaEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: str
+    reader: str
+    auth: str = "Authorization: Bearer {credential}"
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    sign_in: bool = False
+
+
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An entry as it stands in the file."""
 
@@ -206,6 +252,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     context_tokens: int | None = None
     website: str = ""
     models: tuple[ModelRow, ...] = ()
+    quota: _QuotaEntry | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -273,6 +320,21 @@ def _row(entry: _Entry, header_sets: Mapping[str, Mapping[str, str]]) -> Provide
         needs=entry.needs,
         quirks=entry.quirks,
         website=entry.website,
+        quota=None if entry.quota is None else _quota(entry.quota),
+    )
+
+
+def _quota(entry: _QuotaEntry) -> QuotaRow:
+    _demand(_URL.fullmatch(entry.url) is not None, f"{entry.url!r} is not the URL of an endpoint")
+    _demand(entry.reader in QUOTA_READERS, f"unknown quota reader {entry.reader!r}")
+    auth_header, auth_value = _auth(entry.auth)
+    return QuotaRow(
+        url=entry.url,
+        reader=entry.reader,
+        auth_header=auth_header,
+        auth_value=auth_value,
+        headers=tuple((name.lower(), value) for name, value in entry.headers.items()),
+        sign_in=entry.sign_in,
     )
 
 

@@ -137,8 +137,8 @@ def test_quirks_of_a_format_stand_in_rows_of_that_format_only() -> None:
         ("deepseek", {"reasoning-required", "thinking-switch", "json-object-only"}),
         ("qwen", {"leading-system-message", "host-from-sign-in", "enable-thinking"}),
         ("mistral", {"nine-character-ids", "no-reasoning-history"}),
-        ("groq", {"no-reasoning-history", "sanitise"}),
-        ("openrouter", {"reasoning-details", "cache-control", "top-k"}),
+        ("groq", {"no-reasoning-history", "sanitise", "limits-per-model"}),
+        ("openrouter", {"reasoning-details", "cache-control", "top-k", "limits-per-model"}),
         ("qianfan", {"system-to-user"}),
     ],
 )

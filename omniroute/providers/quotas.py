@@ -1,0 +1,197 @@
+"""Read what providers report of an account's quotas: headers of any answer. Pure, and quick.
+
+`has_reports` is asked of every answer: one look-up per known name, in well under a microsecond.
+`reports_of_headers` reads those that have any:
+
+* Anthropic, subscriptions: `anthropic-ratelimit-unified-<window>-utilization` (a share from 0 to
+  1), `-reset` (Unix seconds), `-status` (allowed, allowed_warning, rejected); windows are 5h, 7d
+  and, for families of models, such as 7d_sonnet. As Claude Code reads them.
+* Anthropic, keys: `anthropic-ratelimit-{requests,tokens,…}-{limit,remaining,reset}`; API reference,
+  "Rate limits".
+* The ChatGPT backend: `x-codex-{primary,secondary}-{used-percent,window-minutes,reset-at,
+  reset-after-seconds}`. As Codex reads them.
+* OpenAI and those who follow it: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, and the
+  plain `x-ratelimit-{limit,remaining,reset}`; API reference, "Rate limits".
+* `ratelimit-{limit,remaining,reset}` and `ratelimit` as the drafts of the IETF have them
+  (draft-ietf-httpapi-ratelimit-headers).
+
+What cannot be read is passed over, each header for itself.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from omniroute.resilience.hints import number, until_s
+from omniroute.resilience.quota import Report
+
+_Headers = Mapping[bytes, bytes]
+
+MARKERS: Final = frozenset(
+    (
+        b"anthropic-ratelimit-unified-5h-utilization",
+        b"anthropic-ratelimit-unified-7d-utilization",
+        b"anthropic-ratelimit-requests-remaining",
+        b"anthropic-ratelimit-tokens-remaining",
+        b"anthropic-ratelimit-input-tokens-remaining",
+        b"anthropic-ratelimit-output-tokens-remaining",
+        b"x-codex-primary-used-percent",
+        b"x-codex-secondary-used-percent",
+        b"x-ratelimit-remaining-requests",
+        b"x-ratelimit-remaining-tokens",
+        b"x-ratelimit-remaining",
+        b"ratelimit-remaining",
+        b"ratelimit",
+    )
+)
+"""An answer with none of these reports nothing."""
+
+_UNIFIED: Final = b"anthropic-ratelimit-unified-"
+_UTILIZATION: Final = b"-utilization"
+_NO_WINDOW: Final = frozenset((b"overage", b"fallback"))
+
+# Window, and the headers of its limit, of what remains and of the reset.
+_COUNTED: Final[tuple[tuple[str, bytes, bytes, bytes], ...]] = (
+    *(
+        (
+            kind,
+            f"anthropic-ratelimit-{kind}-limit".encode(),
+            f"anthropic-ratelimit-{kind}-remaining".encode(),
+            f"anthropic-ratelimit-{kind}-reset".encode(),
+        )
+        for kind in ("requests", "tokens", "input-tokens", "output-tokens")
+    ),
+    *(
+        (
+            kind,
+            f"x-ratelimit-limit-{kind}".encode(),
+            f"x-ratelimit-remaining-{kind}".encode(),
+            f"x-ratelimit-reset-{kind}".encode(),
+        )
+        for kind in ("requests", "tokens")
+    ),
+    ("requests", b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"),
+    ("requests", b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset"),
+)
+
+_DRAFT_REMAINING = re.compile(rb"(?:\bremaining|;\s*r)\s*=\s*(\d+)")
+_DRAFT_RESET = re.compile(rb"(?:\breset|;\s*t)\s*=\s*(\d+)")
+_DRAFT_LIMIT = re.compile(rb"(?:\blimit|;\s*q)\s*=\s*(\d+)")
+
+
+def has_reports(headers: dict[bytes, bytes]) -> bool:
+    """Whether reading them may be worth it. `headers` by lower-case name."""
+    return not headers.keys().isdisjoint(MARKERS)
+
+
+def reports_of_headers(headers: _Headers, now_ms: int) -> list[Report]:
+    """Everything that the headers report, one per window."""
+    found: dict[str, Report] = {}
+    for source in (_unified, _codex, _counted, _draft):
+        for report in source(headers, now_ms):
+            found.setdefault(report.window, report)
+    return list(found.values())
+
+
+def window_name(seconds: float) -> str:
+    """How windows are called by their length: "5h", "7d", "15m"."""
+    for unit_s, unit in ((86400, "d"), (3600, "h")):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return f"{seconds // unit_s:.0f}{unit}"
+    return f"{seconds / 60:.0f}m"
+
+
+def _resets_ms(value: bytes | None, now_ms: int) -> int | None:
+    seconds = until_s(value, now_ms)
+    return None if seconds is None else now_ms + round(seconds * 1000)
+
+
+def _unified(headers: _Headers, now_ms: int) -> Iterator[Report]:
+    if _UNIFIED + b"5h-utilization" not in headers and _UNIFIED + b"7d-utilization" not in headers:
+        return
+    for name, value in headers.items():
+        if not (name.startswith(_UNIFIED) and name.endswith(_UTILIZATION)):
+            continue
+        window = name[len(_UNIFIED) : -len(_UTILIZATION)]
+        used = number(value)
+        if used is None or window in _NO_WINDOW:
+            continue
+        if headers.get(_UNIFIED + window + b"-status") == b"rejected":
+            used = max(used, 1.0)
+        # The windows of a family name it behind the length: 7d_sonnet, 7d-opus.
+        length, _, family = window.replace(b"_", b"-").decode("ascii", "replace").partition("-")
+        yield Report(
+            window=f"{length}-{family}" if family else length,
+            used=used,
+            resets_ms=_resets_ms(headers.get(_UNIFIED + window + b"-reset"), now_ms),
+            reported_ms=now_ms,
+            source="header",
+            model=family,
+        )
+
+
+def _codex(headers: _Headers, now_ms: int) -> Iterator[Report]:
+    for which in ("primary", "secondary"):
+        prefix = f"x-codex-{which}-".encode()
+        used = number(headers.get(prefix + b"used-percent"))
+        if used is None:
+            continue
+        minutes = number(headers.get(prefix + b"window-minutes"))
+        resets_ms = _resets_ms(
+            headers.get(prefix + b"reset-at") or headers.get(prefix + b"reset-after-seconds"),
+            now_ms,
+        )
+        if not used and not minutes and resets_ms is None:
+            continue  # an account without this window sends zeros
+        yield Report(
+            window=window_name(minutes * 60) if minutes else which,
+            used=used / 100,
+            resets_ms=resets_ms,
+            reported_ms=now_ms,
+            source="header",
+        )
+
+
+def _counted(headers: _Headers, now_ms: int) -> Iterator[Report]:
+    for window, limit_name, remaining_name, reset_name in _COUNTED:
+        value = headers.get(remaining_name)
+        if value is not None and (remaining := number(value)) is not None:
+            yield _of_counts(
+                window,
+                number(headers.get(limit_name)),
+                remaining,
+                _resets_ms(headers.get(reset_name), now_ms),
+                now_ms,
+            )
+
+
+def _draft(headers: _Headers, now_ms: int) -> Iterator[Report]:
+    value = headers.get(b"ratelimit")
+    if value is None or (remaining := _DRAFT_REMAINING.search(value)) is None:
+        return
+    limit = _DRAFT_LIMIT.search(value) or _DRAFT_LIMIT.search(headers.get(b"ratelimit-policy", b""))
+    reset = _DRAFT_RESET.search(value)
+    yield _of_counts(
+        "requests",
+        float(limit[1]) if limit else None,
+        float(remaining[1]),
+        now_ms + int(reset[1]) * 1000 if reset else None,
+        now_ms,
+    )
+
+
+def _of_counts(
+    window: str, limit: float | None, remaining: float, resets_ms: int | None, now_ms: int
+) -> Report:
+    used = float(remaining <= 0)
+    if limit:
+        used = max(0.0, 1 - remaining / limit)
+    return Report(
+        window=window,
+        used=used,
+        resets_ms=resets_ms,
+        reported_ms=now_ms,
+        source="header",
+        limit=limit,
+        remaining=remaining,
+    )
