@@ -19,6 +19,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from omniroute.simulator.app import CLOSE_CONNECTION, Stats, create_app
+from omniroute.simulator.mounts import Mounts
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
@@ -51,6 +52,7 @@ async def serve(
     *,
     pace_s: float = 0.0,
     stats: Stats | None = None,
+    mounts: Mounts | None = None,
     shutdown: Callable[[], Awaitable[None]] = trio.sleep_forever,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -65,7 +67,7 @@ async def serve(
     config.include_server_header = False
     config.loglevel = "WARNING"
     context = WorkerContext(None)
-    app = create_app(pace_s=pace_s, stats=stats)
+    app = create_app(pace_s=pace_s, stats=stats, mounts=mounts)
     sock.setblocking(False)
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
     async with trio.open_nursery() as connections, listener:
