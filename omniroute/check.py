@@ -12,7 +12,8 @@ from omniroute.config import Settings
 from omniroute.installation import Installation
 from omniroute.providers.pricing import load_prices
 from omniroute.providers.registry import load_registry
-from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
+from omniroute.resilience.meters import Meter
+from omniroute.snapshot import ConnectionView, MemberView, ProviderView, Snapshot
 
 
 def check(config_file: Path | None, settings: Settings, out: TextIO) -> int:
@@ -25,8 +26,9 @@ def check(config_file: Path | None, settings: Settings, out: TextIO) -> int:
     key = "API key required" if server.require_api_key else "no API key required"
     print(f"gateway        http://{_host(server.host)}:{server.port}  ({key})", file=out)
     print(f"dashboard      http://{_host(server.host)}:{server.dashboard_port}", file=out)
-    for line in _providers(snapshot):
-        print(line, file=out)
+    for part in (_providers, _names, _limits, _notes):
+        for line in part(snapshot):
+            print(line, file=out)
     return 0
 
 
@@ -55,3 +57,52 @@ def _state(view: ProviderView, own: list[ConnectionView]) -> str:
         return f"NOT USABLE: {view.needs}"
     names = ", ".join(one.name for one in own)
     return f"{len(own)} connection{'' if len(own) == 1 else 's'}: {names}"
+
+
+def _names(snapshot: Snapshot) -> list[str]:
+    """Combos with their members in order, then what else stands for a model."""
+    lines = []
+    for combo in snapshot.combos:
+        how = f"{combo.strategy}, tiered" if combo.tiered else combo.strategy
+        members = ", ".join(_member(one) for one in combo.members) or "no member that can be used"
+        lines.append(f"combo {combo.name} ({how}): {members}")
+    for kind, patterns in (("alias", snapshot.aliases), ("route", snapshot.routes)):
+        lines += [f"{kind} {one.pattern} -> {one.target}" for one in patterns]
+    lines += [
+        f"after {', '.join(chain.applies_to)} ({chain.name}): {', '.join(chain.models)}"
+        for chain in snapshot.chains
+    ]
+    return lines
+
+
+def _member(member: MemberView) -> str:
+    name = member.combo or f"{member.provider}/{member.model}"
+    return name if member.weight == 1 else f"{name} x{member.weight:g}"
+
+
+def _limits(snapshot: Snapshot) -> list[str]:
+    """Every limit under the key of its meter."""
+    meters = [
+        *(meter for key in snapshot.keys for meter in key.meters),
+        *(meter for connection in snapshot.connections for meter in connection.meters),
+        *(budget.meter for budget in snapshot.budgets),
+    ]
+    return [f"limit {meter.key}: {_amount(meter)}" for meter in meters]
+
+
+def _amount(meter: Meter) -> str:
+    match meter.measure:
+        case "usd":
+            return f"{meter.limit / 1_000_000:.2f} USD"
+        case "gap":
+            return f"{meter.limit} ms between two requests"
+        case "running":
+            return f"{meter.limit} at a time"
+        case measure:
+            return f"{meter.limit} {measure}"
+
+
+def _notes(snapshot: Snapshot) -> list[str]:
+    """What works only in part, beside the providers that say it themselves."""
+    told = {f"{view.id}: {view.needs}" for view in snapshot.providers}
+    return [f"note: {problem}" for problem in snapshot.problems if problem not in told]

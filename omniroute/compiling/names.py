@@ -199,7 +199,9 @@ class NameCompiler:
         ]
         if owners:
             return f"write {' or '.join(owners)}"
-        prefix, slash, _ = name.partition("/")
+        prefix, slash, model = name.partition("/")
+        if slash and not model:
+            return f"such as {prefix}/some-model"
         combo = did_you_mean(name, self._combos)
         return combo if combo or not slash else self._directory.suggestion(prefix)
 

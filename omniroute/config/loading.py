@@ -5,13 +5,14 @@ and either returns settings that hold or raises one `ConfigError` with all that 
 changes nothing and keeps nothing, so a reload is another call.
 """
 
+import math
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final, get_origin
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
 
 from omniroute import __version__
 from omniroute.config.errors import ConfigError
@@ -24,7 +25,7 @@ from omniroute.config.schema import (
     literals,
     sections,
 )
-from omniroute.config.setting import Setting, is_file, is_secret, nested, unwrap
+from omniroute.config.setting import Nest, Setting, Text, is_file, is_secret, nest, unwrap
 from omniroute.config.sources import (
     CONFIG_FILE_NAMES,
     DATA_DIR_NAMES,
@@ -192,8 +193,7 @@ class _Builder:
 
     def _table(self, struct: type[Setting], data: object, path: KeyPath) -> Setting | None:
         if not isinstance(data, dict):
-            shape = f"[[{path[0]}]]" if len(path) > 1 else f"[{path[0]}]"
-            self._problem(path, "must be a table", f"write {shape} and its keys below")
+            self._problem(path, "must be a table", _how_to_write(struct, path))
             return None
         fields = {field.name: field for field in msgspec.structs.fields(struct)}
         self._refuse_unknown(data, list(fields), path)
@@ -206,11 +206,9 @@ class _Builder:
         return None if self.problems else struct(**values)
 
     def _value(self, annotation: Any, raw: object, path: KeyPath) -> Any:
-        inner = nested(annotation)
-        if inner is not None and isinstance(raw, dict):
-            return self._table(inner, raw, path)
-        if inner is not None and isinstance(raw, list):
-            return tuple(self._item(inner, item, (*path, at)) for at, item in enumerate(raw))
+        nested = nest(annotation)
+        if nested is not None:
+            return self._nested(annotation, nested, raw, path)
         try:
             value, is_text = self._resolved(raw, from_text=path in self.origin.places)
         except Unresolved as error:
@@ -224,26 +222,45 @@ class _Builder:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         strict = not (is_text or (number and bare is float))
         try:
-            return msgspec.convert(value, annotation, strict=strict)
+            converted = msgspec.convert(value, annotation, strict=strict)
+            if isinstance(converted, float) and not math.isfinite(converted):
+                self._problem(path, f"{value} is no number to reckon with", "")
+            return converted
         except msgspec.ValidationError as error:
             item = re.search(r" - at `\$\[(\d+)\]`$", str(error))
-            if item is not None:
-                self._problem((*path, int(item[1])), "is not a string", "")
+            if item is not None and isinstance(value, list):
+                place = int(item[1])
+                self._problem((*path, place), *_explain_item(bare, value[place]))
             else:
                 self._problem(path, *_explain(annotation, value))
             return None
 
-    def _item(self, inner: type[Setting], raw: object, path: KeyPath) -> Any:
-        """An item of a list of tables; some lists take a plain string in place of a table."""
+    def _nested(self, annotation: Any, nested: Nest, raw: object, path: KeyPath) -> Any:
+        """A table, or a list of tables among which plain strings may stand."""
+        if nested.table and isinstance(raw, dict):
+            return self._table(nested.struct, raw, path)
+        if not (nested.listed and isinstance(raw, list)):
+            self._problem(path, f"must be {expected(annotation)}", _inline(nested.struct))
+            return None
+        if not raw and unwrap(annotation)[1].min_length:
+            self._problem(path, "must not be empty", "")
+        return tuple(self._item(nested, item, (*path, place)) for place, item in enumerate(raw))
+
+    def _item(self, nested: Nest, raw: object, path: KeyPath) -> Any:
+        if not nested.text or isinstance(raw, dict):
+            return self._table(nested.struct, raw, path)
         if isinstance(raw, str):
-            return self._value(Annotated[str, Meta(min_length=1)], raw, path)
-        return self._table(inner, raw, path)
+            return self._value(Text, raw, path)
+        self._problem(path, "is neither a string nor a table", "")
+        return None
 
     def _resolved(self, raw: object, *, from_text: bool) -> tuple[object, bool]:
         """`raw` with its `env:`/`file:` strings replaced, and whether it came as text."""
         if isinstance(raw, str):
             value = resolve(raw, self.environment, self.base_dir)
             return value, from_text or value is not raw
+        if isinstance(raw, date):  # TOML has dates of its own; a setting takes them as text
+            return raw.isoformat(), False
         if isinstance(raw, list):
             return [self._resolved(item, from_text=False)[0] for item in raw], False
         if isinstance(raw, dict):
@@ -268,15 +285,38 @@ class _Builder:
 def _explain(annotation: Any, value: object) -> tuple[str, str]:
     """(what is wrong, what would be right), without the value where that is a secret."""
     bare, meta = unwrap(annotation)
+    if value in ("", []):
+        return "must not be empty", ""
     if is_secret(annotation) or not isinstance(value, str | int | float):
         return "has the wrong type", f"it must be {expected(annotation)}"
-    if value == "":
-        return "must not be empty", ""
     if meta.pattern is not None and isinstance(value, str):
         return f"{value!r} is not allowed here", meta.description or ""
     wrong = f"{value!r} is not {expected(annotation)}"
     choices = literals(bare)
     return wrong, _suggestion(value, choices, "") if isinstance(value, str) and choices else ""
+
+
+def _explain_item(bare: Any, item: object) -> tuple[str, str]:
+    """`_explain` for an item of a list of strings."""
+    (kind, *_) = get_args(bare)
+    if isinstance(item, str) and literals(kind):
+        return _explain(kind, item)
+    return "is not a string", ""
+
+
+def _how_to_write(struct: type[Setting], path: KeyPath) -> str:
+    """How a table at `path` is written: under a head of its own, or within its parent."""
+    if len(path) > 2:
+        return _inline(struct)
+    head = f"[[{path[0]}]]" if len(path) > 1 else f"[{path[0]}]"
+    return f"write {head} and its keys below"
+
+
+def _inline(struct: type[Setting]) -> str:
+    names = [field.name for field in msgspec.structs.fields(struct)]
+    required = [field.name for field in msgspec.structs.fields(struct) if field.required]
+    shown = ", ".join(f"{name} = …" for name in required or names[:2])
+    return f"such as {{ {shown} }}"
 
 
 def _suggestion(name: str, known: list[str], fallback: str) -> str:

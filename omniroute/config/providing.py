@@ -10,6 +10,7 @@ from omniroute.config.setting import (
     AtLeastOne,
     Format,
     NotNegative,
+    Rate,
     Setting,
     Tier,
 )
@@ -106,7 +107,9 @@ class QuotaSettings(Setting, frozen=True, kw_only=True):
     """What an account may use in one window of time."""
 
     window: Annotated[WindowName, Meta(description="Length of the window.")]
-    limit: Annotated[float, Meta(gt=0, description="How much, in the unit of `measure`.")]
+    limit: Annotated[
+        float, Meta(gt=0, le=1_000_000_000_000, description="How much, in the unit of `measure`.")
+    ]
     measure: Annotated[Measure, Meta(description="What is counted.")] = "requests"
     kind: Annotated[
         WindowKind,
@@ -166,7 +169,7 @@ class ConnectionSettings(Setting, frozen=True, kw_only=True):
     ] = None
     quotas: Annotated[
         tuple[QuotaSettings, ...],
-        Meta(description="What the account may use in a window; see `quotas` below."),
+        Meta(description="What the account may use in a window of time."),
     ] = ()
     quota_threshold: Annotated[
         float,
@@ -196,23 +199,25 @@ class ModelSettings(Setting, frozen=True, kw_only=True):
 
 
 class PriceSettings(Setting, frozen=True, kw_only=True):
-    """What models cost, in USD per million tokens. The first match holds, and before built-in ones."""
+    """What models cost, in USD per million tokens. The first match holds; the rest is built in."""
 
     model: Annotated[
         str,
         Meta(
             min_length=1,
-            description="`provider/model`, with wildcards `*` and `?`: `acme/*`, `*/gpt-5*`.",
+            description="`provider/model`, with wildcards `*` and `?`: `acme/*`, `*/gpt-5*`. "
+            "Without a price here, providers of the tiers subscription, free and local cost "
+            "nothing.",
         ),
     ]
-    input: Annotated[float, Meta(ge=0, description="Input tokens.")]
-    output: Annotated[float, Meta(ge=0, description="Output tokens.")]
+    input: Annotated[float, Meta(ge=0, le=1_000_000, description="Input tokens.")]
+    output: Annotated[float, Meta(ge=0, le=1_000_000, description="Output tokens.")]
     cached_input: Annotated[
-        NotNegative | None, Meta(description="Input read from a prompt cache; default: `input`.")
+        Rate | None, Meta(description="Input read from a prompt cache; default: `input`.")
     ] = None
     cache_write: Annotated[
-        NotNegative | None, Meta(description="Input written to a prompt cache; default: `input`.")
+        Rate | None, Meta(description="Input written to a prompt cache; default: `input`.")
     ] = None
     reasoning: Annotated[
-        NotNegative | None, Meta(description="Hidden reasoning tokens; default: `output`.")
+        Rate | None, Meta(description="Hidden reasoning tokens; default: `output`.")
     ] = None

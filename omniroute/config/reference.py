@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from omniroute.config.schema import Section, expected, sections
-from omniroute.config.setting import is_secret, unwrap
+from omniroute.config.setting import Setting, is_secret, nest, unwrap
 from omniroute.config.sources import CONFIG_FILE_NAMES, DATA_DIR_NAMES, environment_names
 
 _INTRO = f"""\
@@ -48,26 +48,45 @@ def render() -> str:
 
 def _section(section: Section) -> str:
     head = f"[[{section.name}]]" if section.repeated else f"[{section.name}]"
-    about = (inspect.getdoc(section.struct) or "").replace("\n", " ")
     names = [] if section.repeated else ["environment"]
-    lines = [
-        f"## `{head}`",
+    lines = _head(f"## `{head}`", section.struct, names)
+    inner: dict[str, type[Setting]] = {}
+    for field in msgspec.structs.fields(section.struct):
+        cells = _cells(section.name, field)
+        if not section.repeated:
+            variables = environment_names(section.name, field.name)
+            cells.insert(-1, ", ".join(f"`{name}`" for name in variables))
+        lines.append("| " + " | ".join(cells) + " |")
+        if nested := nest(field.type):
+            inner[field.name] = nested.struct
+    for key, struct in inner.items():
+        lines += ["", *_head(f"### `{section.name}.{key}`", struct, [])]
+        for field in msgspec.structs.fields(struct):
+            lines.append("| " + " | ".join(_cells(section.name, field)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _head(title: str, struct: type[Setting], names: list[str]) -> list[str]:
+    """The title, what the table is about, and the first two lines of the table of its keys."""
+    return [
+        title,
         "",
-        about,
+        (inspect.getdoc(struct) or "").replace("\n", " "),
         "",
         "| " + " | ".join(["key", "value", "default", *names, "meaning"]) + " |",
         "|" + "---|" * (4 + len(names)),
     ]
-    for field in msgspec.structs.fields(section.struct):
-        meaning = unwrap(field.type)[1].description or ""
-        if is_secret(field.type):
-            meaning += " Never shown."
-        cells = [f"`{field.name}`", expected(field.type), _default(field)]
-        if not section.repeated:
-            variables = environment_names(section.name, field.name)
-            cells.append(", ".join(f"`{name}`" for name in variables))
-        lines.append("| " + " | ".join([*cells, meaning]) + " |")
-    return "\n".join(lines) + "\n"
+
+
+def _cells(section: str, field: msgspec.structs.FieldInfo) -> list[str]:
+    """Name, kind of value, default and meaning of a key."""
+    meaning = unwrap(field.type)[1].description or ""
+    if is_secret(field.type):
+        meaning += " Never shown."
+    kind = expected(field.type)
+    if nest(field.type):
+        kind = f"[{kind}](#{section}{field.name})"
+    return [f"`{field.name}`", kind, _default(field), meaning]
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -76,7 +95,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     default: Any = field.default
     if default is msgspec.NODEFAULT:  # an empty container: not required, so there is a factory
         default = field.default_factory()
-    if default is None or default == "":
+    if default is None or default == "" or (nest(field.type) and not default):
         return ""
     return f"`{json.dumps(default)}`"
 

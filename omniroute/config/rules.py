@@ -1,7 +1,8 @@
 """Rules that a type cannot state: addresses, URLs, names, and what must not be combined.
 
-`check_rules` yields every problem of otherwise well-typed settings. What needs the registry of
-providers is checked when the snapshot is compiled.
+`check_rules` yields every problem of otherwise well-typed settings, those of `routing_rules` and
+`spending_rules` among them. What needs the registry of providers is checked when the snapshot is
+compiled.
 """
 
 import re
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from omniroute.config.errors import ConfigError
 from omniroute.config.providing import ProviderSettings
+from omniroute.config.routing_rules import check_routing
 from omniroute.config.schema import Origin, Settings
+from omniroute.config.spending_rules import check_spending
 from omniroute.config.urls import url_problem
 
 SHORTEST_KEY = 8
@@ -41,7 +44,11 @@ def check_rules(settings: Settings) -> Iterator[ConfigError]:
     for index, provider in enumerate(settings.providers):
         yield from _check_provider(settings.origin, ("providers", index), provider)
     yield from _check_connections(settings)
+    for index, combo in enumerate(settings.combos):
+        yield from _check_proxy(settings.origin, ("combos", index, "proxy"), combo.proxy)
     yield from _check_keys(settings)
+    yield from check_routing(settings)
+    yield from check_spending(settings)
 
 
 def is_loopback(host: str) -> bool:

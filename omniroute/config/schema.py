@@ -38,7 +38,7 @@ from omniroute.config.serving import (
     StateSettings,
     UpstreamSettings,
 )
-from omniroute.config.setting import Setting, nested, unwrap
+from omniroute.config.setting import Setting, nest, unwrap
 from omniroute.config.spending import (
     KeySettings,
     PromptSettings,
@@ -67,6 +67,10 @@ class Origin(NamedTuple):
                 line = self.lines[path[:length]]
                 return ConfigError(message, file=self.file, line=line, key=dotted(path), hint=hint)
         return ConfigError(message, file=self.file, key=dotted(path), hint=hint)
+
+    def names(self, path: Path) -> bool:
+        """Does a source give this key? Otherwise it has its default."""
+        return path in self.lines or path in self.places
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -132,11 +136,14 @@ def expected(annotation: Any) -> str:
     """What a value of this type looks like, in words."""
     bare, meta = unwrap(annotation)
     if choices := literals(bare):
-        return "one of " + ", ".join(f'"{choice}"' for choice in choices)
-    if nested(annotation) is not None:
-        return "a list of tables" if "tuple" in str(bare) else "a table"
+        return f"one of {_quoted(choices)}"
+    if nested := nest(annotation):
+        items = "strings or tables" if nested.text else "tables"
+        shapes = ["a table"] * nested.table + [f"a list of {items}"] * nested.listed
+        return " or ".join(shapes)
     if get_origin(bare) is tuple:
-        return "a list of strings"
+        choices = literals(get_args(bare)[0])
+        return f"a list of {_quoted(choices)}" if choices else "a list of strings"
     if get_origin(bare) is dict:
         return "a table of strings"
     if type(None) in get_args(bare):
@@ -148,12 +155,18 @@ def expected(annotation: Any) -> str:
     return "a string"
 
 
+def _quoted(choices: list[str]) -> str:
+    return ", ".join(f'"{choice}"' for choice in choices)
+
+
 def _expected_number(bare: type, meta: Meta) -> str:
     noun = "a whole number" if bare is int else "a number"
     if meta.ge is not None and meta.le is not None:
         return f"{noun} from {meta.ge} to {meta.le}"
     if meta.ge is not None:
         return f"{noun} of at least {meta.ge}"
+    if meta.gt is not None and meta.le is not None:
+        return f"{noun} above {meta.gt}, at most {meta.le}"
     if meta.gt is not None:
         return f"{noun} above {meta.gt}"
     return noun

@@ -167,7 +167,8 @@ class StateSettings(Setting, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1 << 20,
-            description="Size of the state file (LMDB); it is allocated on disk in advance.",
+            description="Size of the state file (LMDB); it is allocated on disk in advance. The "
+            "cache gets half of it at most.",
         ),
     ] = 268435456
 

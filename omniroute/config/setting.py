@@ -4,16 +4,20 @@
 `extra={"file": True}` marks a path, made absolute on loading.
 """
 
-from typing import Annotated, Any, Literal, get_args, get_origin
+from collections.abc import Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
 
 Format = Literal["openai", "openai-responses", "claude", "gemini"]
 Tier = Literal["subscription", "apikey", "cheap", "free", "local"]
+Text = Annotated[str, Meta(min_length=1)]
 # Bounds of what may be left out; msgspec wants them inside of the `| None`.
-AtLeastOne = Annotated[int, Meta(ge=1)]
+AtLeastOne = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 NotNegative = Annotated[float, Meta(ge=0)]
+Rate = Annotated[float, Meta(ge=0, le=1_000_000)]  # USD per million tokens
 SECRET: dict[str, Any] = {"secret": True}
 FILE: dict[str, Any] = {"file": True}
 
@@ -47,12 +51,39 @@ def is_file(annotation: Any) -> bool:
     return bool((unwrap(annotation)[1].extra or {}).get("file"))
 
 
-def nested(annotation: Any) -> type[Setting] | None:
-    """The struct inside of a setting that is a table or a list of tables, else None."""
-    bare = unwrap(annotation)[0]
-    if isinstance(bare, type) and issubclass(bare, Setting):
-        return bare
-    for inner in get_args(bare):
-        if (found := nested(inner)) is not None:
-            return found
+class Nest(NamedTuple):
+    """A setting that holds tables of its own: which, and in which shapes it may be written."""
+
+    struct: type[Setting]
+    table: bool  # as one table
+    listed: bool  # as a list of tables …
+    text: bool  # … in which plain strings may stand, too
+
+
+def nest(annotation: Any) -> Nest | None:
+    """How a setting holds tables; None when it holds none."""
+    alternatives = _alternatives(unwrap(annotation)[0])
+    table = _struct(alternatives)
+    items = [
+        item
+        for each in alternatives
+        if get_origin(each) is tuple
+        for item in _alternatives(get_args(each)[0])
+    ]
+    item = _struct(items)
+    found = table or item
+    if found is None:
+        return None
+    return Nest(found, table is not None, item is not None, str in items)
+
+
+def _alternatives(bare: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type that it is."""
+    return get_args(bare) if get_origin(bare) in (Union, UnionType) else (bare,)
+
+
+def _struct(types: Sequence[Any]) -> type[Setting] | None:
+    for each in types:
+        if isinstance(each, type) and issubclass(each, Setting):
+            return each
     return None

@@ -19,7 +19,7 @@ TIME = r"^([01]\d|2[0-3]):[0-5]\d\Z"
 class BudgetSettings(Setting, frozen=True, kw_only=True):
     """So many USD in a period. Reserved before a request, settled after it; never passed."""
 
-    usd: Annotated[float, Meta(ge=0, description="The limit.")]
+    usd: Annotated[float, Meta(ge=0, le=1_000_000_000, description="The limit.")]
     period: Annotated[Period, Meta(description="Weeks begin on Monday, months on the 1st.")] = (
         "monthly"
     )
@@ -34,7 +34,7 @@ class SharedBudgetSettings(Setting, frozen=True, kw_only=True):
 
     tier: Annotated[Tier | None, Meta(description="The tier it is of …")] = None
     provider: Annotated[str | None, Meta(description="… or the provider; one of the two.")] = None
-    usd: Annotated[float, Meta(ge=0, description="The limit.")]
+    usd: Annotated[float, Meta(ge=0, le=1_000_000_000, description="The limit.")]
     period: Annotated[Period, Meta(description="Weeks begin on Monday, months on the 1st.")] = (
         "monthly"
     )
@@ -45,7 +45,7 @@ class SharedBudgetSettings(Setting, frozen=True, kw_only=True):
 
 
 class ScheduleSettings(Setting, frozen=True, kw_only=True):
-    """When a key may be used. `from` after `until` reaches over midnight."""
+    """When a key may be used. `start` after `end` reaches over midnight."""
 
     days: Annotated[tuple[Day, ...], Meta(description="Days on which a span begins.")] = (
         "mon",
