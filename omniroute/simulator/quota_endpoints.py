@@ -103,10 +103,10 @@ def _gemini_cli(standings: Sequence[Standing]) -> Json:
     return {"buckets": buckets}
 
 
-# Zhipu numbers the units of its windows: hours, days, months, weeks.
+# Zhipu numbers the units of its windows: days 1, hours 3, months 5, weeks 6.
 _ZHIPU_WINDOWS: Mapping[str, tuple[int, int]] = {
     "5h": (3, 5),
-    "daily": (4, 1),
+    "daily": (1, 1),
     "monthly": (5, 1),
     "7d": (6, 1),
 }
@@ -156,12 +156,24 @@ def _kimi(standings: Sequence[Standing]) -> Json:
     return {"user": {"membership": {"level": "LEVEL_BASIC"}}, **usage, "limits": limits}
 
 
+_MINIMAX_OPEN, _MINIMAX_EXHAUSTED, _MINIMAX_NOT_INCLUDED = 1, 2, 3
+
+
 def _minimax(standings: Sequence[Standing], *, remaining: bool) -> Json:
     def counts(name: str, standing: Standing | None) -> Json:
         if standing is None:
-            return {f"{name}_total_count": 0, f"{name}_usage_count": 0}
-        used = standing.remaining if remaining else standing.used
-        return {f"{name}_total_count": standing.quota.limit, f"{name}_usage_count": used}
+            return {
+                f"{name}_status": _MINIMAX_NOT_INCLUDED,
+                f"{name}_total_count": 0,
+                f"{name}_usage_count": 0,
+                f"{name}_remaining_percent": 100,
+            }
+        return {
+            f"{name}_status": _MINIMAX_EXHAUSTED if standing.is_exhausted else _MINIMAX_OPEN,
+            f"{name}_total_count": standing.quota.limit,
+            f"{name}_usage_count": standing.remaining if remaining else standing.used,
+            f"{name}_remaining_percent": round(100 - standing.share * 100),
+        }
 
     def times(prefix: str, standing: Standing | None) -> Json:
         if standing is None:
@@ -175,7 +187,7 @@ def _minimax(standings: Sequence[Standing], *, remaining: bool) -> Json:
 
     interval, week = _of(standings, "5h", "minute", "daily"), _of(standings, "7d")
     model = {
-        "model_name": "MiniMax-M2",
+        "model_name": "general",
         **times("", interval),
         **counts("current_interval", interval),
         **times("weekly_", week),

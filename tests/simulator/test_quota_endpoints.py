@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from omniroute.providers.quota_endpoints import read_endpoint
+from omniroute.providers.registry import load_registry
 from omniroute.simulator.accounts import Quota, Standing
 from omniroute.simulator.quota_endpoints import ENDPOINTS
 
@@ -72,6 +74,31 @@ def test_minimax_counts_what_is_used_at_one_place_and_what_remains_at_the_other(
     assert used["current_interval_usage_count"] == 40
     assert left["current_interval_usage_count"] == 60
     assert used["remains_time"] == 600_000
+
+
+def read_by_the_gateway() -> dict[str, str]:
+    """The path below the host → the reader, of every endpoint that the registry and we know."""
+    rows = [row.quota for row in load_registry() if row.quota is not None]
+    known = {"/" + row.url.split("/", 3)[3]: row.reader for row in rows}
+    return {path: known[path] for path in ENDPOINTS if path in known}
+
+
+@pytest.mark.parametrize(("path", "reader"), read_by_the_gateway().items())
+def test_the_gateway_reads_the_same_numbers(path, reader):
+    now_ms = round(NOW_S * 1000)
+    body = json.dumps(ENDPOINTS[path].write([FIVE_HOURS, WEEK])).encode()
+    reports = {report.window: report for report in read_endpoint(reader, body, now_ms)}
+    if "credits" in reports:  # money has no window
+        assert reports["credits"].used in (0, pytest.approx(0.4))
+        return
+    assert reports["5h"].used == pytest.approx(0.4)
+    assert reports["5h"].resets_ms == pytest.approx(now_ms + 600_000, abs=1000)
+    assert reports["7d"].used == 1
+    assert reports["7d"].resets_ms == pytest.approx(now_ms + 7_200_000, abs=1000)
+
+
+def test_most_endpoints_are_read_by_the_gateway():
+    assert len(read_by_the_gateway()) >= 7
 
 
 def test_openrouter_and_deepseek_tell_money():
