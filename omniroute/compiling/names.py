@@ -1,8 +1,10 @@
 """Names as routing resolves them: combos, aliases, routes, fallback chains, all checked.
 
-A target is `provider/model` or the name of a combo. One that means nobody is refused with what may
-have been meant; one that means something switched off, blocked, not configured or not usable is
-left out with a note. In what comes out providers go by their ids, and no combo reaches itself.
+A target is `provider/model` or the name of a combo; where it is resolved again for each request
+(aliases, routes, chains), another alias or route may also take it up. One that means nobody is
+refused with what may have been meant; one that means something switched off, blocked, not
+configured or not usable is left out with a note. In what comes out providers go by their ids, and
+no combo reaches itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +23,7 @@ from omniroute.config import (
     Settings,
 )
 from omniroute.config.schema import Path
+from omniroute.routing.patterns import Matcher
 from omniroute.snapshot import ChainView, ComboView, MemberView, PatternView, ProviderView
 
 
@@ -49,6 +52,8 @@ class NameCompiler:
         self._directory = directory
         self._providers = {view.id: view for view in providers}
         self._combos = {combo.name: combo for combo in settings.combos}
+        self._aliases = Matcher((one.pattern, one) for one in settings.aliases)
+        self._routes = Matcher((one.pattern, one) for one in settings.routes)
         self._findings = findings
 
     def combos(self) -> tuple[ComboView, ...]:
@@ -142,15 +147,43 @@ class NameCompiler:
             if _is_open(wish.target):
                 yield PatternView(wish.pattern, wish.target)
                 continue
-            target = self._target(wish.target, (section, index, "target"), owner)
+            target = self._name(wish.target, (section, index, "target"), owner, asking=wish)
             if target is not None:
-                yield PatternView(wish.pattern, target.name())
+                yield PatternView(wish.pattern, target)
 
     def _names(self, names: Sequence[str], path: Path, owner: str) -> Iterator[str]:
         for place, name in enumerate(names):
-            target = self._target(name, (*path, place), owner)
+            target = self._name(name, (*path, place), owner)
             if target is not None:
-                yield target.name()
+                yield target
+
+    def _name(
+        self,
+        name: str,
+        path: Path,
+        owner: str,
+        *,
+        asking: AliasSettings | RouteSettings | None = None,
+    ) -> str | None:
+        """A name that is resolved again for each request; None when it leads nowhere.
+
+        `asking` is the alias or route whose target it is: that one does not take it up again.
+        """
+        if name not in self._combos:
+            alias = self._aliases.find(name)
+            if alias is not None and alias.value is not asking:
+                return name
+            if not self._is_configured(name):
+                route = self._routes.find(name)
+                if route is not None and route.value is not asking:
+                    return name
+        target = self._target(name, path, owner)
+        return None if target is None else target.name()
+
+    def _is_configured(self, name: str) -> bool:
+        prefix, slash, _ = name.partition("/")
+        id_ = self._directory.id_of(prefix) if slash else None
+        return id_ is not None and (id_ in self._providers or self._directory.off(id_) != "")
 
     def _target(self, name: str, path: Path, owner: str, *, within: str = "") -> _Target | None:
         """What `name` means; None when it was refused or is left out."""
