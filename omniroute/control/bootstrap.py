@@ -1,18 +1,27 @@
 """Everything that workers wait for, in the shortest order, before any loop or server is imported.
 
-installation → configuration loaded → shared state (repaired; counters rebuilt when it is new) →
-stored keys → snapshot published. The database is read through `store.startup`, since loading the
-SQL library would take longer than all of this together.
+installation → configuration loaded → shared state (repaired; counters rebuilt when it is new; what
+dead workers held is settled) → stored keys → new meters primed → snapshot published. The database
+is read through `store.startup` where that will do, since loading the SQL library would take longer
+than all of this together.
 """
 
-from collections.abc import Sequence
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from omniroute.config import ConfigError, Settings
 from omniroute.control import first_start
 from omniroute.control.configuration import Configuration, Sources
+from omniroute.control.drain import DrainStatus
+from omniroute.control.past import NoPast, StoredPast
+from omniroute.control.priming import Past, prime
+from omniroute.control.reaper import reap
 from omniroute.installation import Installation
+from omniroute.snapshot import Snapshot
 from omniroute.state.interface import State
 from omniroute.state.lmdb_state import open_state
 from omniroute.store.interface import StoredKey
@@ -53,12 +62,14 @@ def build(data_dir: Path, sources: Sources, *, is_replacement: bool) -> Foundati
         # A fresh installation has no history; asking would load the SQL library.
         if state.needs_rebuild:
             _rebuild(installation, state)
+        reap(state)
         with _open_store(installation) as store:
             new_key = None
             if wrong is None and first_start.is_due(store):
                 new_key = first_start.make_key(settings, installation, store)
             keys: Sequence[StoredKey] = store.client_keys()
         configuration = Configuration(sources, installation, state, lambda: keys)
+        configuration.prepare = partial(_prime, installation, state)
         if wrong is not None:
             configuration.keep(wrong)
         else:
@@ -96,6 +107,24 @@ def _open_store(installation: Installation) -> StartStore:
 
     Store.open(installation.database).close()
     return StartStore.open(installation.database)
+
+
+def _prime(installation: Installation, state: State, snapshot: Snapshot) -> None:
+    prime(state, snapshot, partial(_open_past, installation, state), time.time_ns() // 1_000_000)
+
+
+@contextlib.contextmanager
+def _open_past(installation: Installation, state: State) -> Iterator[Past]:
+    if installation.fresh:
+        yield NoPast()
+        return
+    from omniroute.store.database import Store
+
+    store = Store.open(installation.database)
+    try:
+        yield StoredPast(state, store, DrainStatus())
+    finally:
+        store.close()
 
 
 def _rebuild(installation: Installation, state: State) -> None:

@@ -78,6 +78,8 @@ class Configuration:
         self._installation = installation
         self._state = state
         self.stored_keys = stored_keys
+        # What must be done before a snapshot is published. May raise StateError or StoreError.
+        self.prepare: Callable[[Snapshot], None] = lambda _: None
         self._registry: tuple[ProviderRow, ...] | None = None
         self._prices: tuple[PriceRow, ...] = ()
         self._started_with: Settings | None = None
@@ -101,6 +103,7 @@ class Configuration:
         snapshot = compile_snapshot(
             loaded, self._registry, keys, self._installation, prices=self._prices
         )
+        self.prepare(snapshot)
         self.version = self._state.publish_snapshot(encode(snapshot, self._installation))
         self.published_ms = time.time_ns() // 1_000_000
         self.snapshot = snapshot

@@ -4,10 +4,13 @@ The end: on `stop` or when the supervisor is gone, the doors close, the outbox i
 far as the time allows (what is left, the next start finds in LMDB), the state is synced and closed.
 """
 
+import contextlib
 import logging
 import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 
 import trio
@@ -20,13 +23,19 @@ from omniroute.control.door import Door
 from omniroute.control.drain import BATCH, DrainStatus, drain_once
 from omniroute.control.jobs import Job, JobFailed
 from omniroute.control.origins import KnownHosts
+from omniroute.control.past import StoredPast
+from omniroute.control.priming import Past, prime
+from omniroute.control.reaper import reap
 from omniroute.control.serving import SocketUnusable, private_socket, serve_app
 from omniroute.control.status import Status
 from omniroute.link import Link, LinkError
+from omniroute.snapshot import Snapshot
 from omniroute.store.database import Store
 
 BEAT_S = 0.5
 _JOB_EVERY_S = 1.0
+_CACHE_EVERY_S = 5.0
+_SESSIONS_EVERY_S = 60.0
 _LAST_DRAIN_S = 10.0
 
 _log = logging.getLogger("omniroute.control")
@@ -54,7 +63,9 @@ class ControlProcess:
         self._link_socket = link_socket
         self._dashboard_socket = dashboard_socket
         self._drain = DrainStatus()
+        self._draining = threading.Lock()
         self._jobs: list[Job] = []
+        self._reaper = Job("reaper", _JOB_EVERY_S, self._reap)
         self._status = Status(
             state=foundation.state,
             configuration=foundation.configuration,
@@ -77,6 +88,7 @@ class ControlProcess:
                     Store.open, self._foundation.installation.database
                 )
                 self._configuration.stored_keys = store.client_keys
+                self._configuration.prepare = partial(self._prime, store)
                 nursery.start_soon(self._obey, link, nursery)
                 self._plan_jobs(store)
                 for job in self._jobs:
@@ -115,6 +127,7 @@ class ControlProcess:
                         await trio.to_thread.run_sync(reload)
                     case "child_died":
                         await trio.to_thread.run_sync(self._free_readers)
+                        await self._reaper.run_once()
                     case "stop":
                         self._stopping.set()
         except LinkError:
@@ -131,13 +144,36 @@ class ControlProcess:
             Job("history", _JOB_EVERY_S, partial(self._write_history, store)),
             Job("sync", _JOB_EVERY_S, self._state.sync),
             Job("configuration", _JOB_EVERY_S, self._configuration.reload_if_changed),
+            self._reaper,
+            Job("cache", _CACHE_EVERY_S, self._evict),
+            Job("sessions", _SESSIONS_EVERY_S, self._forget_sessions),
         ]
 
     def _write_history(self, store: Store) -> None:
-        while drain_once(self._state, store, BATCH, self._drain) == BATCH:
-            pass
+        with self._draining:
+            while drain_once(self._state, store, BATCH, self._drain) == BATCH:
+                pass
         if self._drain.problem:
             raise JobFailed(self._drain.problem)
+
+    def _reap(self) -> None:
+        reap(self._state)
+
+    def _evict(self) -> None:
+        snapshot = self._configuration.snapshot
+        assert snapshot is not None, "published before this process serves"
+        self._state.answers.evict(_now_ms(), snapshot.cache.max_mb << 20)
+
+    def _forget_sessions(self) -> None:
+        self._state.sessions.forget(_now_ms())
+
+    def _prime(self, store: Store, snapshot: Snapshot) -> None:
+        prime(self._state, snapshot, partial(self._open_past, store), _now_ms())
+
+    @contextlib.contextmanager
+    def _open_past(self, store: Store) -> Iterator[Past]:
+        with self._draining:
+            yield StoredPast(self._state, store, self._drain)
 
     def _write_out(self, store: Store) -> None:
         deadline_s = time.monotonic() + _LAST_DRAIN_S
@@ -186,3 +222,7 @@ class ControlProcess:
         snapshot = self._configuration.snapshot
         assert snapshot is not None, "published before this process serves"
         return KnownHosts(snapshot.server.host, snapshot.server.allowed_hosts)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -12,6 +12,7 @@ from omniroute import __version__
 from omniroute.control.configuration import Configuration
 from omniroute.control.drain import DrainStatus
 from omniroute.control.jobs import Job
+from omniroute.control.priming import owners_of
 from omniroute.state.interface import State
 
 
@@ -82,9 +83,27 @@ class Status:
                 "readers": stats.readers,
                 "preallocated": stats.preallocated,
             },
+            "limits": self._limits(),
             "jobs": {job.name: job.describe() for job in self.jobs},
             "problems": self._problems(stats.dropped),
         }
+
+    def _limits(self) -> list[dict[str, Any]]:
+        """Every configured limit, as far as it is used. `resets_ms`: Unix time, or null."""
+        snapshot = self.configuration.snapshot
+        meters = list(owners_of(snapshot)) if snapshot is not None else []
+        readings = self.state.limits.readings(meters, time.time_ns() // 1_000_000)
+        return [
+            {
+                "key": meter.key,
+                "measure": meter.measure,
+                "limit": meter.limit,
+                "used": reading.used,
+                "reserved": reading.reserved,
+                "resets_ms": reading.resets_ms,
+            }
+            for meter, reading in zip(meters, readings, strict=True)
+        ]
 
     def _problems(self, dropped: dict[str, int]) -> list[str]:
         configuration = self.configuration

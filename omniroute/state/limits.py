@@ -249,8 +249,8 @@ class TableLimits(Generic[Table]):
     def reap(self, now_ms: int) -> list[Record]:
         lost: list[Record] = []
         for name in self._dead():
-            while rows := self._held_by(name):
-                lost += self._reap(rows, now_ms)
+            while tickets := self._tickets_of(name):
+                lost += self._reap(tickets, now_ms)
             with self._writing("forget a dead process") as txn:
                 txn.delete(name, db=self._incarnations)
         return lost
@@ -266,17 +266,21 @@ class TableLimits(Generic[Table]):
                 start = name + b"\xff" * (incarnation.INCARNATION_BYTES + 1)
         return [name for name, process in known.items() if not incarnation.is_alive(process)]
 
-    def _held_by(self, name: bytes) -> list[tuple[bytes, bytes]]:
+    def _tickets_of(self, name: bytes) -> list[bytes]:
         with self._reading("look for reservations") as txn:
             rows = self._tables.scan(txn, self._reservations, name, _CUT)
-        return [row for row in rows if row[0].startswith(name)]
+        return [ticket for ticket, _ in rows if ticket.startswith(name)]
 
-    def _reap(self, rows: Sequence[tuple[bytes, bytes]], now_ms: int) -> list[Record]:
-        lost = [_lost(ticket, stored, now_ms) for ticket, stored in rows]
+    def _reap(self, tickets: Sequence[bytes], now_ms: int) -> list[Record]:
+        lost: list[Record] = []
         with self._writing("settle what a dead process left") as txn:
-            for (ticket, _), record in zip(rows, lost, strict=True):
-                self._tables.enter(txn, record)
-                self.settle_in(txn, ticket, record, now_ms)
+            for ticket in tickets:
+                # Another reaper may have been here since the tickets were read.
+                if (stored := txn.get(ticket, db=self._reservations)) is not None:
+                    record = _lost(ticket, stored, now_ms)
+                    self._tables.enter(txn, record)
+                    self.settle_in(txn, ticket, record, now_ms)
+                    lost.append(record)
         return lost
 
     # --- transactions ---
