@@ -92,8 +92,9 @@ class Translation:
                 raise ir.FormatError(f"the stream reports an error: {event.message}")
         return self._answer(fold(events))
 
-    def _answer(self, response: ir.Response) -> tuple[bytes, Usage, UsageSource]:
-        source: UsageSource = "upstream"
+    def restore(self, response: ir.Response) -> ir.Response:
+        """The upstream's answer in the words of the client's request: its own names of tools, its
+        own kinds of them, and reasoning that came as think tags. Changes `response` itself."""
         for choice in response.choices:
             if self._splits_thinking:
                 choice.parts = without_think_tags(choice.parts)
@@ -101,6 +102,11 @@ class Translation:
                 if isinstance(part, ir.ToolCall):
                     part.name = self._names.get(part.name, part.name)
             custom_tools.restore(choice.parts, self._custom)
+        return response
+
+    def _answer(self, response: ir.Response) -> tuple[bytes, Usage, UsageSource]:
+        source: UsageSource = "upstream"
+        response = self.restore(response)
         if response.usage is None:
             source = "estimated"
             response.usage = estimate_usage(self._request_bytes, _characters(response))
