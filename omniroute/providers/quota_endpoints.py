@@ -8,6 +8,7 @@ for an empty account.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -144,7 +145,7 @@ def _codex(body: bytes, now_ms: int) -> list[Report]:
 
 class _GlmLimit(Struct):
     type: str = ""
-    unit: int = 0  # 1 days, 3 hours, 5 months, 6 weeks
+    unit: int = 0  # see _GLM_UNIT_S
     number: float = 0
     percentage: float | None = None  # used
     usage: float | None = None  # the limit
@@ -161,7 +162,14 @@ class _GlmUsage(Struct):
     data: _GlmData
 
 
-_GLM_UNIT_S: Final[Mapping[int, int]] = {1: 86400, 3: 3600, 5: 30 * 86400, 6: 7 * 86400}
+# Days, hours, days (seen both ways), months, weeks.
+_GLM_UNIT_S: Final[Mapping[int, int]] = {
+    1: 86400,
+    3: 3600,
+    4: 86400,
+    5: 30 * 86400,
+    6: 7 * 86400,
+}
 
 
 def _glm(body: bytes, now_ms: int) -> list[Report]:
@@ -210,7 +218,7 @@ class _KimiLimit(Struct):
 
 
 class _KimiUsage(Struct):
-    usage: _KimiDetail | None
+    usage: _KimiDetail | None = None
     limits: list[_KimiLimit] | None = None
 
 
@@ -225,6 +233,8 @@ _KIMI_UNIT_S: Final[Mapping[str, int]] = {
 
 def _kimi(body: bytes, now_ms: int) -> list[Report]:
     read = _decoded(_KimiUsage, body)
+    if read.usage is None and read.limits is None:
+        raise QuotaUnreadable("the quota endpoint's answer tells neither usage nor limits")
     windows = [("7d", read.usage)] if read.usage is not None else []
     for limit in read.limits or ():
         unit_s = _KIMI_UNIT_S.get(limit.window.timeUnit)
@@ -250,7 +260,9 @@ def _kimi(body: bytes, now_ms: int) -> list[Report]:
     return found
 
 
-# --- MiniMax: GET /v1/token_plan/remains and /v1/api/openplatform/coding_plan/remains ---
+# --- MiniMax: GET /v1/token_plan/remains and, older, /v1/api/openplatform/coding_plan/remains.
+# Both tell percents of what remains; where they are absent there are counts, and the older
+# endpoint's "usage count" is what remains. ---
 
 
 class _MiniMaxModel(Struct):
@@ -258,7 +270,11 @@ class _MiniMaxModel(Struct):
     end_time: _Time = None
     weekly_end_time: _Time = None
     current_interval_remaining_percent: float | None = None
+    current_interval_total_count: float = 0
+    current_interval_usage_count: float = 0
     current_weekly_remaining_percent: float | None = None
+    current_weekly_total_count: float = 0
+    current_weekly_usage_count: float = 0
     current_weekly_status: int | None = None
 
 
@@ -275,20 +291,44 @@ class _MiniMaxUsage(Struct):
 _MINIMAX_NOT_INCLUDED: Final = 3
 
 
-def _minimax(body: bytes, now_ms: int) -> list[Report]:
+def _minimax(body: bytes, now_ms: int, *, counts_remaining: bool = False) -> list[Report]:
     read = _decoded(_MiniMaxUsage, body)
     if read.base_resp is not None and read.base_resp.status_code:
         raise QuotaUnreadable(f"the quota endpoint refused: {read.base_resp.status_msg}")
+    # The others are speech, images and video.
+    chat = [model for model in read.model_remains if model.model_name == "general"]
+    chat += [model for model in read.model_remains if model.model_name.startswith("MiniMax-M")]
+    if not chat:
+        return []
+    model = chat[0]
+    windows = [
+        (
+            "5h",
+            model.current_interval_remaining_percent,
+            model.current_interval_total_count,
+            model.current_interval_usage_count,
+            model.end_time,
+        )
+    ]
+    if model.current_weekly_status != _MINIMAX_NOT_INCLUDED:
+        windows.append(
+            (
+                "7d",
+                model.current_weekly_remaining_percent,
+                model.current_weekly_total_count,
+                model.current_weekly_usage_count,
+                model.weekly_end_time,
+            )
+        )
     found = []
-    for model in read.model_remains:
-        if model.model_name != "general":  # the others are images and video
+    for name, left_percent, total, count, ends in windows:
+        if left_percent is not None:
+            used = 1 - left_percent / 100
+        elif total:
+            used = 1 - count / total if counts_remaining else count / total
+        else:
             continue
-        left = model.current_interval_remaining_percent
-        if left is not None:
-            found.append(_report("5h", 1 - left / 100, _ms(model.end_time), now_ms))
-        left = model.current_weekly_remaining_percent
-        if left is not None and model.current_weekly_status != _MINIMAX_NOT_INCLUDED:
-            found.append(_report("7d", 1 - left / 100, _ms(model.weekly_end_time), now_ms))
+        found.append(_report(name, used, _ms(ends), now_ms, limit=total or None))
     return found
 
 
@@ -438,6 +478,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "glm": _glm,
     "kimi": _kimi,
     "minimax": _minimax,
+    "minimax-coding": partial(_minimax, counts_remaining=True),
     "nanogpt": _nanogpt,
     "openrouter": _openrouter,
 }

@@ -19,6 +19,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from importlib import resources
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -91,6 +92,7 @@ QUOTA_READERS = frozenset(
         "glm",
         "kimi",
         "minimax",
+        "minimax-coding",
         "nanogpt",
         "openrouter",
     )
@@ -193,6 +195,25 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     def placeholders(self) -> tuple[str, ...]:
         """The names in braces that stand in `base_url`, each once, in order."""
         return tuple(dict.fromkeys(_PLACEHOLDER.findall(self.base_url)))
+
+    def quota_url(self, base_url: str | None = None) -> str:
+        """Where the quota endpoint is; empty where none is known.
+
+        `base_url`: what configuration puts in place of the row's own. The endpoint is then looked
+        for at the same place below it, so that a credential is shown to nobody but who gets it
+        anyway.
+        """
+        if self.quota is None:
+            return ""
+        if base_url is None:
+            return self.quota.url
+        root = base_url.rstrip("/")
+        own = urlsplit(self.base_url).path
+        for ending in (own, "/v1", "/v1beta"):
+            if ending and root.endswith(ending):
+                root = root.removesuffix(ending)
+                break
+        return root + urlsplit(self.quota.url).path
 
     def missing(
         self, *, spoken: Collection[str], base_url: str | None = None, has_credential: bool

@@ -12,7 +12,7 @@ put an account to rest for ever; how far a hint is followed is the caller's poli
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -32,6 +32,11 @@ _IN_WORDS = re.compile(
     r"\b[\s,]*(?:and )?)+|(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+)",
     re.IGNORECASE,
 )
+_RESET_AT = re.compile(
+    r"resets? at (\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
+)
+# z.ai's is the one service known to tell a local time without its zone, which is Beijing's.
+_UNTOLD_ZONE: Final = timezone(timedelta(hours=8))
 _WORD = re.compile(r"(\d+(?:\.\d+)?)\s*(milliseconds?|ms|days?|d|hours?|hrs?|h|min|m|sec|s)", re.I)
 
 # Remaining count and reset of each limit that answers tell: OpenAI and those who follow it,
@@ -110,7 +115,7 @@ def _in_body(_headers: _Headers, body: bytes, now_ms: int) -> Iterator[float | N
         read = _decode(body)
         said = read if isinstance(read, _Said) else read[0]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError):
-        yield in_words_s(body.decode("utf-8", "replace"))
+        yield in_words_s(body.decode("utf-8", "replace"), now_ms)
         return
     if said.error is None and said.response is not None:
         said = said.response
@@ -128,7 +133,7 @@ def _in_body(_headers: _Headers, body: bytes, now_ms: int) -> Iterator[float | N
             yield place.retry_after
             if place.resets_at is not None:
                 yield max(0.0, place.resets_at - now_ms / 1000)
-    yield in_words_s(text or "")
+    yield in_words_s(text or "", now_ms)
 
 
 def _resets(headers: _Headers, _body: bytes, now_ms: int) -> Iterator[float | None]:
@@ -174,14 +179,14 @@ def until_s(value: bytes | None, now_ms: int) -> float | None:
     return None if when is None else max(0.0, (when - now_ms) / 1000)
 
 
-def time_ms(text: str) -> int | None:
-    """Unix time of an RFC 3339 time; without a zone it is UTC. None when it is none."""
+def time_ms(text: str, zone: tzinfo = UTC) -> int | None:
+    """Unix ms of an RFC 3339 time; `zone` is that of one that tells none. None when it is none."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         return None
     if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
+        when = when.replace(tzinfo=zone)
     return round(when.timestamp() * 1000)
 
 
@@ -192,11 +197,15 @@ def duration_s(text: str) -> float | None:
     return sum(float(amount) * _UNIT_S[unit] for amount, unit in _DURATION.findall(text))
 
 
-def in_words_s(text: str) -> float | None:
-    """Seconds of "try again in 1h2m3s", "retry after 20 seconds", "reset after 5 minutes"."""
+def in_words_s(text: str, now_ms: int) -> float | None:
+    """Seconds of "try again in 1h2m3s", "retry after 20 seconds", "will reset at 2026-01-31 …"."""
     found = _IN_WORDS.search(text)
     if found is None:
-        return None
+        named = _RESET_AT.search(text)
+        if named is None:
+            return None
+        when = time_ms(named[1], _UNTOLD_ZONE)
+        return None if when is None else max(0.0, (when - now_ms) / 1000)
     total = 0.0
     for amount, unit in _WORD.findall(found[1]):
         unit = unit.lower()

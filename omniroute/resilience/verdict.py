@@ -39,6 +39,7 @@ from omniroute.resilience.wording import (
     CREDENTIAL_REFUSED,
     CREDITS_GONE,
     ELSEWHERE_STORED,
+    FREE_TIER_OF_MODEL,
     MODEL_GONE,
     NO_ACCESS,
     NOT_ALLOWED_NOW,
@@ -216,6 +217,14 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("content-policy", _TELL, statuses=_REQUEST_FAULTS, wording=CONTENT_POLICY),
     # --- how much may be asked ---
     Row(
+        "free-tier-of-model-used-up",
+        _NEXT,
+        Mark.LOCKOUT,
+        base_s=3600.0,
+        statuses=_of(403, 429),
+        wording=FREE_TIER_OF_MODEL,
+    ),
+    Row(
         "used-up-for-the-day-per-model",
         _NEXT,
         Mark.LOCKOUT,
@@ -276,10 +285,11 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("upstream-timeout", _RETRY, Mark.FAULT, _NEXT, statuses=_of(408)),
     Row("cannot", _NEXT_MODEL, statuses=_of(501, 505)),
     Row("server-fault", _RETRY, Mark.FAULT, _NEXT, statuses=range(500, 600)),
-    Row("stream-error", _RETRY, Mark.FAULT, _NEXT, failures=frozenset({Failure.STREAM_ERROR})),
     # --- the rest ---
     Row("redirect", _NEXT, statuses=range(300, 400)),
     Row("bad-request", _TELL, statuses=range(400, 500)),
+    # Behind all statuses: a word in it stood for one.
+    Row("stream-error", _RETRY, Mark.FAULT, _NEXT, failures=frozenset({Failure.STREAM_ERROR})),
     Row("unknown", _NEXT, Mark.FAULT),
 )
 """The table. `tests/resilience/test_verdict.py` holds an example for every row."""

@@ -7,7 +7,7 @@ plan and billing details") as OpenAI words an empty account, so that sentence st
 
 Sources: OpenAI "Error codes"; Anthropic "Errors"; Google AI "Troubleshooting" and google.rpc;
 OpenRouter "Errors"; Azure OpenAI "Content filtering"; the ChatGPT backend as Codex reads it; z.ai
-"Error codes".
+"Error codes"; Alibaba Cloud Model Studio "Error messages".
 """
 
 from typing import Final, NamedTuple
@@ -59,13 +59,16 @@ REGION_REFUSED: Final = _wording(
 CANNOT_AFFORD: Final = _wording("", "can only afford", "or fewer max_tokens")
 CREDITS_GONE: Final = _wording(
     "insufficient_quota billing_error billing_hard_limit_reached billing_not_active"
-    " insufficient_credits insufficient_balance",
+    " insufficient_credits insufficient_balance arrearage 1113",
     "credit balance is too low",
     "insufficient_quota",
     "insufficient balance",
     "insufficient credits",
     "out of credits",
     "billing hard limit",
+    "billing_disabled",
+    "requires billing to be enabled",
+    "please recharge",
     "reached your specified api usage limits",
 )
 USED_UP: Final = _wording(
@@ -74,8 +77,12 @@ USED_UP: Final = _wording(
     "usage limit",
     "weekly limit",
     "monthly limit",
+    "limit exhausted",
     "quota will reset after",
     "exhausted your capacity",
+)
+FREE_TIER_OF_MODEL: Final = _wording(
+    "allocationquota.freetieronly", "the free tier of the model has been exhausted"
 )
 PER_DAY: Final = _wording(
     "",
