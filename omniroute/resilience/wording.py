@@ -10,24 +10,28 @@ OpenRouter "Errors"; Azure OpenAI "Content filtering"; the ChatGPT backend as Co
 "Error codes"; Alibaba Cloud Model Studio "Error messages".
 """
 
+import re
 from typing import Final, NamedTuple
 
 
 class Wording(NamedTuple):
-    """One meaning: any of the codes, any of the phrases."""
+    """One meaning: any of the codes, any of the phrases, or the pattern."""
 
     codes: frozenset[str] = frozenset()
     phrases: tuple[str, ...] = ()
+    pattern: re.Pattern[str] | None = None
 
     def found(self, words: tuple[str, str], text: str) -> bool:
         """`words`: code and type, `text`: message and body; all in lower case."""
         if words[0] in self.codes or words[1] in self.codes:
             return True
-        return any(phrase in text for phrase in self.phrases)
+        if any(phrase in text for phrase in self.phrases):
+            return True
+        return self.pattern is not None and self.pattern.search(text) is not None
 
 
-def _wording(codes: str, *phrases: str) -> Wording:
-    return Wording(frozenset(codes.split()), phrases)
+def _wording(codes: str, *phrases: str, pattern: str = "") -> Wording:
+    return Wording(frozenset(codes.split()), phrases, re.compile(pattern) if pattern else None)
 
 
 ACCOUNT_GONE: Final = _wording(
@@ -138,16 +142,14 @@ NO_ACCESS: Final = _wording(
 MODEL_GONE: Final = _wording(
     "model_not_found model_not_available model_decommissioned model_not_supported not_found_error",
     "model_not_found",
-    "model not found",
     "no such model",
     "is not a valid model",
     "unknown model",
-    "model does not exist",
-    "model is not supported",
-    "has been decommissioned",
-    "is not found for api version",
     "no endpoints found",
-    "not found, try pulling it",
+    # Nothing but the name between the words, in quotes of many kinds: what else a model does not
+    # support is the request's fault.
+    pattern=r"\bmodels?[\s/:]+\W?[\w./:@-]{0,200}\W{0,4}(?:is |was )?(?:does not exist|not found"
+    r"|no longer available|not supported|has been (?:decommissioned|deprecated|retired))\b",
 )
 OVERLOADED: Final = _wording(
     "overloaded_error server_is_overloaded slow_down unavailable model_overloaded",
