@@ -50,8 +50,9 @@ class Passed(NamedTuple):
 
     connection: str  # its id; "" where none of the provider's could be asked
     model: str  # with the provider: "acme/plain"
+    why: str  # as in `Attempt`
     reason: str
-    until_ms: int | None
+    until_ms: int | None  # Unix time from which that no longer holds, if by waiting
 
 
 Standing = Callable[[C, str], Skipped | None]
@@ -65,7 +66,7 @@ class Stock(Generic[C]):
     `accounts` holds the connections of each provider, lowest priority number first.
     """
 
-    __slots__ = ("_gauges", "account_facts", "accounts", "by_id", "member_facts", "rng", "turns")
+    __slots__ = ("account_facts", "accounts", "by_id", "gauges", "member_facts", "rng", "turns")
 
     def __init__(
         self, accounts: Mapping[str, Sequence[C]], gauges: Gauges, turns: Turns, rng: Random
@@ -76,13 +77,13 @@ class Stock(Generic[C]):
         self.member_facts: Facts[Member] = MemberFacts(gauges)
         self.turns = turns
         self.rng = rng
-        self._gauges = gauges
+        self.gauges = gauges
 
     def aside(self) -> "Stock[C]":
         """The same with counters and chance of its own: planning from it leaves no trace."""
         rng = Random()
         rng.setstate(self.rng.getstate())
-        return Stock(self.accounts, self._gauges, self.turns.copy(), rng)
+        return Stock(self.accounts, self.gauges, self.turns.copy(), rng)
 
 
 class Plan(Generic[C]):
@@ -137,7 +138,7 @@ class Plan(Generic[C]):
         seen: set[tuple[str, str]] = set()
         for why, combo in self.route.steps:
             for absent in combo.absent:
-                self.skipped.append(Passed("", absent.target, absent.reason, None))
+                self.skipped.append(Passed("", absent.target, why, absent.reason, None))
             for member, proxy in combo.sole or self._models(combo, None):
                 model = member.model
                 for connection in self._accounts(member):
@@ -153,7 +154,7 @@ class Plan(Generic[C]):
                         yield Attempt(connection, model, member, proxy, why)
                     else:
                         name = f"{member.provider.id}/{model}"
-                        self.skipped.append(Passed(target[0], name, *against))
+                        self.skipped.append(Passed(target[0], name, why, *against))
 
     def _accounts(self, member: Model) -> Iterator[C]:
         """The provider's connections in the order of its strategy, the kept one before them."""
@@ -225,7 +226,7 @@ def explain(
     while True:
         attempt = plan.next_attempt()
         for passed in plan.skipped[absent:]:
-            told.append(Explained("", passed.model, "", "", passed.reason, None))
+            told.append(Explained("", passed.model, "", passed.why, passed.reason, None))
         absent = len(plan.skipped)
         if attempt is None:
             return told
