@@ -63,12 +63,11 @@ class Policy(Struct, frozen=True):
     free: int = 0
 
 
-# The least and the greatest rest after marks that time alone seldom heals. The cap is that of
-# waiting for a hint that never came: after it, one request finds out whether things have changed.
-_LONG_S: Final[dict[Mark, tuple[float, float]]] = {
-    Mark.EXHAUSTED: (300.0, 3600.0),
-    Mark.DEAD: (600.0, 21600.0),
-}
+# The first and the greatest rest after marks that time alone seldom heals, as multiples of the
+# longest usual cooldown: with its default of 300 s, 5 minutes to an hour for a used-up account, 10
+# minutes to 6 hours for a refused credential. Then one request finds out whether things changed.
+_LONG: Final[dict[Mark, tuple[int, int]]] = {Mark.EXHAUSTED: (1, 12), Mark.DEAD: (2, 72)}
+_LEAST_OF_ROW_MAX: Final = 12
 
 
 def policy_of(
@@ -80,8 +79,11 @@ def policy_of(
     A failing target is skipped from its second failure on: one may be chance, and a model that is
     the only one of its kind would be missed.
     """
-    first, last = _LONG_S.get(mark, (base_s, max_s))
-    first = least_s or first
+    first, last = base_s, max_s
+    if mark in _LONG:
+        first, last = (max_s * times for times in _LONG[mark])
+    if least_s:
+        first = min(least_s, max_s * _LEAST_OF_ROW_MAX)
     return Policy(first, max(first, last), hint_max_s, 1 if mark is Mark.TARGET else 0)
 
 
