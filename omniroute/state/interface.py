@@ -13,7 +13,8 @@ Invariants every implementation keeps:
 * `settle` puts the record into the outbox and adds it to the usage counters as one step: after a
   process was killed there are both or neither.
 * A record leaves the outbox only by `forget`. What `drain` gives twice has the same key.
-* No room never loses a counter: the log record is dropped and counted in `dropped` instead.
+* No room never loses a counter, nor what a request used of a limit: the log record is dropped and
+  counted in `dropped` instead.
 * No call here waits for a disk save `sync` and `close`.
 """
 

@@ -9,10 +9,6 @@ from omniroute.record import Record
 MemoryTable = dict[bytes, bytes]
 
 
-class TableError(Exception):
-    """A transaction that failed. Nothing here raises it; tests do, in the place of a full disk."""
-
-
 class MemoryTransaction:
     """Changes the tables at once and remembers what was there, until it is committed."""
 
@@ -70,7 +66,7 @@ class MemoryTransaction:
 class MemoryTables:
     """The tables of the limits, see `limits.Tables`."""
 
-    failure: type[Exception] = TableError
+    failure: type[Exception] = MemoryError
 
     def __init__(self, enter: Callable[[Record], object]) -> None:
         self.meters: MemoryTable = {}
