@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from omniroute.config import ConfigError, Settings, find_config_file, find_data_dir, load
+from omniroute.config import (
+    BudgetSettings,
+    ComboMember,
+    ConfigError,
+    Settings,
+    find_config_file,
+    find_data_dir,
+    load,
+)
 
 Load = Callable[..., Settings]
 Refused = Callable[..., ConfigError]
@@ -136,20 +144,110 @@ def test_a_wrong_value_is_told_with_file_line_key_and_remedy(
 @pytest.mark.parametrize(
     "text",
     [
-        '[[combos]]\nname = "coding"',
-        '[[aliases]]\npattern = "a"',
-        '[[pricing]]\nmodel = "a"',
-        "[cache]\nenabled = true",
-        "[resilience]\nbreaker_failures = 5",
-        '[[providers]]\nid = "a"\nstrategy = "random"',
-        '[[connections]]\nprovider = "a"\nrpm = 1',
-        '[[keys]]\nname = "a"\nkey = "sk-12345678"\nbudget = { usd = 1.0 }',
+        "[backups]\nkeep = 3",
+        '[[webhooks]]\nurl = "https://a.example"',
+        "[cache]\nredis = true",
+        "[resilience]\nmood = 5",
+        '[[providers]]\nid = "a"\nregion = "eu"',
+        '[[connections]]\nprovider = "a"\nregion = "eu"',
+        '[[keys]]\nname = "a"\nkey = "sk-12345678"\nowner = "b"',
+        '[[keys]]\nname = "a"\nkey = "sk-12345678"\nbudget = { usd = 1.0, eur = 1.0 }',
     ],
 )
 def test_a_key_of_another_version_is_refused_and_not_passed_over(
     refused: Refused, text: str
 ) -> None:
     assert "this version" in refused(text).message
+
+
+# --- tables within tables ---
+
+
+KEY = '[[keys]]\nname = "a"\nkey = "sk-12345678"\n'
+CONNECTION = '[[connections]]\nprovider = "a"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line", "fragments"),
+    [
+        (
+            CONNECTION + 'quotas = [\n  { window = "5h", limit = 1 },\n  { window = "6h" },\n]',
+            "connections[0].quotas[1].window",
+            5,
+            ["'6h' is not one of"],
+        ),
+        (
+            CONNECTION + 'quotas = [{ window = "5h", limt = 1 }]',
+            "connections[0].quotas[0].limt",
+            3,
+            ["did you mean limit?"],
+        ),
+        (
+            CONNECTION + "[[connections.quotas]]\nlimit = 0\n",
+            "connections[0].quotas[0].window",
+            3,
+            ["is missing", '"5h"'],
+        ),
+        (
+            CONNECTION + 'quotas = { window = "5h", limit = 1 }',
+            "connections[0].quotas",
+            3,
+            ["must be a list of tables", "such as { window = …, limit = … }"],
+        ),
+        (CONNECTION + "quotas = [1]", "connections[0].quotas[0]", 3, ["must be a table"]),
+        (KEY + "budget = 5", "keys[0].budget", 4, ["a table or a list of tables", "{ usd = … }"]),
+        (KEY + "budget = { usd = -1 }", "keys[0].budget.usd", 4, ["-1 is not a number from 0"]),
+        (KEY + "budget = { usd = nan }", "keys[0].budget.usd", 4, ["nan"]),
+        (KEY + "schedule = []", "keys[0].schedule", 4, ["must be a table"]),
+        (
+            KEY + 'schedule = { days = ["mon", "tues"] }',
+            "keys[0].schedule.days[1]",
+            4,
+            ["did you mean tue?"],
+        ),
+        (KEY + 'schedule = { start = "8:00" }', "keys[0].schedule.start", 4, ["'8:00'"]),
+        ('[[combos]]\nname = "c"\nmodels = []', "combos[0].models", 3, ["must not be empty"]),
+        ('[[combos]]\nname = "c"\nmodels = "a/b"', "combos[0].models", 3, ["strings or tables"]),
+        ('[[combos]]\nname = "c"\nmodels = ["a", 1]', "combos[0].models[1]", 3, ["neither"]),
+        ('[[combos]]\nname = "c"\nmodels = [""]', "combos[0].models[0]", 3, ["not be empty"]),
+        (
+            '[[combos]]\nname = "c"\nmodels = ["a", { model = "b", weigth = 2 }]',
+            "combos[0].models[1].weigth",
+            3,
+            ["did you mean weight?"],
+        ),
+        ("[server]\nkeepalive_s = inf", "server.keepalive_s", 2, ["no number to reckon with"]),
+    ],
+)
+def test_what_is_wrong_in_a_table_within_a_table_has_its_own_place(
+    refused: Refused, text: str, key: str, line: int, fragments: list[str]
+) -> None:
+    error = refused(text)
+    assert (error.key, error.line) == (key, line)
+    for fragment in fragments:
+        assert fragment in str(error)
+
+
+def test_a_budget_may_be_one_table_or_a_list(configure: Load) -> None:
+    one = BudgetSettings(usd=1.0)
+    assert configure(KEY + "budget = { usd = 1 }").keys[0].budget == one
+    assert configure(KEY + "budget = [{ usd = 1 }]").keys[0].budget == (one,)
+    assert configure(KEY + "[[keys.budget]]\nusd = 1").keys[0].budget == (one,)
+
+
+def test_members_of_a_combo_may_be_strings_and_tables(configure: Load) -> None:
+    text = '[[combos]]\nname = "c"\nmodels = ["a/b", "env:SECOND", { model = "x/y", weight = 2 }]'
+    assert configure(text, {"SECOND": "c/d"}).combos[0].models == (
+        "a/b",
+        "c/d",
+        ComboMember(model="x/y", weight=2.0),
+    )
+
+
+def test_a_date_may_stand_without_quotes(configure: Load) -> None:
+    assert configure(KEY + "expires = 2027-01-31").keys[0].expires == "2027-01-31"
+    expires = configure(KEY + "expires = 2027-01-31T08:00:00Z").keys[0].expires
+    assert expires == "2027-01-31T08:00:00+00:00"
 
 
 def test_all_that_is_wrong_is_told_at_once(refused: Refused) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from omniroute.config import QuotaSettings
 from omniroute.config.reference import render
 from omniroute.config.schema import sections
 from omniroute.config.sources import environment_names
@@ -15,6 +16,20 @@ def test_the_page_is_not_stale() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), (
         "run: python -m omniroute.config.reference > docs/reference/config.md"
     )
+
+
+def test_a_table_within_a_table_has_its_own_heading_and_is_linked() -> None:
+    page = render()
+    assert "| [a list of tables](#connectionsquotas) |" in page
+    table = page.partition("### `connections.quotas`")[2].partition("\n## ")[0]
+    for field in msgspec.structs.fields(QuotaSettings):
+        assert f"| `{field.name}` |" in table
+
+
+def test_a_default_is_shown_as_it_is_written() -> None:
+    page = render()
+    assert '| `measure` | one of "requests", "tokens", "usd" | `"requests"` |' in page
+    assert "| `quotas` | [a list of tables](#connectionsquotas) |  |" in page
 
 
 def test_every_setting_and_variable_is_on_the_page() -> None:

@@ -44,3 +44,9 @@ def test_a_proxy_is_accepted(configure: Load, proxy: str) -> None:
 )
 def test_a_wrong_proxy_is_refused_without_repeating_it(refused: Refused, proxy: str) -> None:
     assert "hunter2" not in str(refused(f'[server]\nproxy = "{proxy}"'))
+
+
+def test_a_combos_proxy_is_checked_like_any_other(refused: Refused) -> None:
+    error = refused('[[combos]]\nname = "c"\nmodels = ["a/b"]\nproxy = "ftp://hunter2@p"')
+    assert error.key == "combos[0].proxy"
+    assert "hunter2" not in str(error)

@@ -7,7 +7,7 @@ import pytest
 
 from omniroute.config import ConfigError, Settings
 from omniroute.config.schema import Origin, expected, sections
-from omniroute.config.setting import unwrap
+from omniroute.config.setting import nest, unwrap
 
 Load = Callable[..., Settings]
 Refused = Callable[..., ConfigError]
@@ -38,6 +38,12 @@ def test_secrets_do_not_show_in_settings_nor_in_errors(configure: Load, refused:
         ("log", "format", 'one of "text", "json"'),
         ("providers", "tier", 'one of "subscription", "apikey", "cheap", "free", "local"'),
         ("providers", "headers", "a table of strings"),
+        ("providers", "sticky_limit", "a whole number from 1 to 10000"),
+        ("connections", "quotas", "a list of tables"),
+        ("connections", "quota_threshold", "a number above 0, at most 1"),
+        ("combos", "models", "a list of strings or tables"),
+        ("keys", "budget", "a table or a list of tables"),
+        ("keys", "schedule", "a table"),
     ],
 )
 def test_a_type_is_told_in_words(section: str, key: str, words: str) -> None:
@@ -47,11 +53,22 @@ def test_a_type_is_told_in_words(section: str, key: str, words: str) -> None:
 
 
 def test_every_key_is_documented_and_every_default_fits_its_own_type() -> None:
-    for table in sections():
-        for field in msgspec.structs.fields(table.struct):
-            assert unwrap(field.type)[1].description, f"{table.name}.{field.name}"
+    structs = {table.struct for table in sections()}
+    for struct in tuple(structs):
+        inner = (nest(field.type) for field in msgspec.structs.fields(struct))
+        structs |= {each.struct for each in inner if each is not None}
+    for struct in structs:
+        for field in msgspec.structs.fields(struct):
+            assert unwrap(field.type)[1].description, f"{struct.__name__}.{field.name}"
             if field.default is not msgspec.NODEFAULT:
                 assert msgspec.convert(field.default, field.type) == field.default
+
+
+def test_a_key_is_named_where_a_file_or_another_source_gives_it() -> None:
+    origin = Origin("f.toml", {("server", "port"): 2}, {("server", "host"): "option --host"})
+    assert origin.names(("server", "port"))
+    assert origin.names(("server", "host"))
+    assert not origin.names(("server", "workers"))
 
 
 def test_an_error_without_a_line_of_its_own_stands_at_its_parents() -> None:
