@@ -111,19 +111,20 @@ def objection(provider: ProviderView, model: str, *, has_account: bool) -> Gatew
     return None
 
 
-def model_member(provider: ProviderView, model: str, weight: float = 1.0) -> Member:
-    """A model of a provider as a member. Accounts take turns per provider, whatever the model."""
-    return Member(
-        of=Model(
-            provider=provider,
-            model=model,
-            rank=rank_of(provider.tier),
-            order=STRATEGIES[provider.strategy],
-            turn=Turn(f"accounts:{provider.id}", provider.sticky_limit),
-        ),
-        weight=weight,
-        providers=frozenset((provider.id,)),
+def model_of(provider: ProviderView, model: str) -> Model:
+    """A model of a provider. Accounts take turns per provider, whatever the model."""
+    return Model(
+        provider=provider,
+        model=model,
+        rank=rank_of(provider.tier),
+        order=STRATEGIES[provider.strategy],
+        turn=Turn(f"accounts:{provider.id}", provider.sticky_limit),
     )
+
+
+def model_member(model: Model, weight: float = 1.0) -> Member:
+    """A model as a member."""
+    return Member(of=model, weight=weight, providers=frozenset((model.provider.id,)))
 
 
 def combo_member(combo: Combo, weight: float = 1.0) -> Member:
@@ -236,7 +237,7 @@ def bound(
             if wrong is not None:
                 absent.append(Absent(target, wrong.message))
             else:
-                members.append(model_member(provider, member.model, member.weight))
+                members.append(model_member(model_of(provider, member.model), member.weight))
         done[view.name] = combo(
             view.name,
             members,

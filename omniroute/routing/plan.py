@@ -19,7 +19,7 @@ from itertools import chain
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
-from omniroute.routing.combos import Combo, Member, Model, Stage, objection
+from omniroute.routing.combos import Combo, Member, Model, Stage
 from omniroute.routing.facts import Account, AccountFacts, MemberFacts
 from omniroute.routing.gauges import Gauges
 from omniroute.routing.resolve import Route
@@ -240,19 +240,3 @@ def explain(
                 *against,
             )
         )
-
-
-def plan(route: Route, connections: Mapping[str, Sequence[C]]) -> Iterator[tuple[C, str]]:
-    """The targets of a route where nothing is known of them: all are eligible, none used yet."""
-    stock = Stock(connections, Gauges(lambda provider, model: None), Turns(), Random(0))
-    made = Plan(route, stock, lambda connection, model: None, 0)
-    attempt = made.next_attempt()
-    if attempt is None:
-        model = route.steps[0].combo.members[0].of
-        assert isinstance(model, Model)
-        wrong = objection(model.provider, model.model, has_account=False)
-        assert wrong is not None
-        raise wrong
-    while attempt is not None:
-        yield attempt.connection, attempt.model
-        attempt = made.next_attempt()

@@ -13,7 +13,7 @@ A path of one provider (`pinned`) knows the models of that provider only, and no
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from omniroute.errors import ErrorKind, GatewayError
@@ -26,13 +26,13 @@ from omniroute.routing.combos import (
     combo,
     combo_member,
     model_member,
+    model_of,
     objection,
     rank_of,
 )
 from omniroute.routing.patterns import (
     REMEMBERED,
     REMEMBERED_LENGTH,
-    Allowed,
     Matcher,
     expand,
     has_wildcards,
@@ -108,7 +108,7 @@ class Names:
                 self._owners[model.id] = (*self._owners.get(model.id, ()), provider)
         self._chains = [
             (
-                tuple(Allowed((pattern,)) for pattern in chain.applies_to),
+                Matcher((pattern, None) for pattern in chain.applies_to),
                 Step(f"fallback chain {chain.name!r}", self._joined(chain.name, chain.models)),
             )
             for chain in chains
@@ -146,7 +146,7 @@ class Names:
         else:
             found = self._pinned(asked, pinned)
             following = ()
-        if found.wrong is not None and not following:
+        if found.wrong is not None and not any(step.combo.stages for step in following):
             raise found.wrong
         route = Route(asked, found.names, found.combo.name, (Step("", found.combo), *following))
         if len(name) <= REMEMBERED_LENGTH:
@@ -216,14 +216,13 @@ class Names:
         wrong = objection(provider, model, has_account=provider.id in self._with_accounts)
         if wrong is not None and wrong.kind is not ErrorKind.NOT_CONFIGURED:
             raise wrong
-        member = model_member(provider, model)
+        plain = model_of(provider, model)
         names = tuple(f"{prefix}/{model}" for prefix in (provider.id, *provider.prefixes))
         if wrong is None:
-            plain = combo("", (member,))
+            whole = combo("", (model_member(plain),))
         else:
-            plain = combo("", (), absent=(Absent(names[0], wrong.message),))
-        assert isinstance(member.of, Model)
-        return _Found(names, plain, member.of, wrong)
+            whole = combo("", (), absent=(Absent(names[0], wrong.message),))
+        return _Found(names, whole, plain, wrong)
 
     def _found_bare(self, name: str, prefix: str | None) -> _Found:
         owners = self._owners.get(name, ())
@@ -263,20 +262,20 @@ class Names:
     # --- what follows ---
 
     def _following(self, found: _Found) -> tuple[Step, ...]:
-        """Fallback chains that apply, then later tiers; only those that have a target."""
+        """Fallback chains that apply, then later tiers."""
         steps = [
             step
-            for patterns, step in self._chains
-            if any(pattern.allows(name) for pattern in patterns for name in found.names)
+            for applies_to, step in self._chains
+            if any(applies_to.find(name) is not None for name in found.names)
         ]
         if self._tiered and found.plain is not None:
             steps.append(Step("tier fallback", self._later_tiers(found.plain)))
-        return tuple(step for step in steps if step.combo.stages)
+        return tuple(step for step in steps if step.combo.stages or step.combo.absent)
 
     def _later_tiers(self, asked: Model) -> Combo:
         """The same model at providers of later tiers, and models that may stand in for any."""
         same = [
-            model_member(provider, asked.model)
+            model_member(model_of(provider, asked.model))
             for provider in self._owners.get(asked.model, ())
             if rank_of(provider.tier) > asked.rank
             and objection(provider, asked.model, has_account=provider.id in self._with_accounts)
@@ -348,8 +347,3 @@ def _taken(matcher: Matcher[PatternView], name: str, used: list[PatternView]) ->
 
 def _shown(name: str) -> str:
     return repr(name if len(name) <= SHOWN_LENGTH else f"{name[:SHOWN_LENGTH]}…")
-
-
-def resolve(name: str, prefixes: Mapping[str, ProviderView], pinned: str | None = None) -> Route:
-    """The route of a name where there are providers only, none of them without a connection."""
-    return Names({each.id: each for each in prefixes.values()}.values()).resolve(name, pinned)

@@ -15,6 +15,7 @@ from omniroute.routing.combos import (
     combo,
     combo_member,
     model_member,
+    model_of,
     objection,
     rank_of,
 )
@@ -39,7 +40,7 @@ BY_TIER = {tier: provider(tier, tier) for tier in TIERS}
 
 
 def member(tier: str, model: str = "m"):
-    return model_member(BY_TIER[tier], model)
+    return model_member(model_of(BY_TIER[tier], model))
 
 
 def shape(whole: Combo) -> list[list[object]]:
@@ -111,9 +112,12 @@ def test_a_combo_without_members_is_left_out_and_what_it_lacks_is_told_once():
 
 
 def test_turns_of_accounts_are_those_of_the_provider_whatever_the_model():
-    one, other = model_member(BY_TIER["free"], "a"), model_member(BY_TIER["free"], "b")
+    one, other = (
+        model_member(model_of(BY_TIER["free"], "a")),
+        model_member(model_of(BY_TIER["free"], "b")),
+    )
     assert one.of.turn == other.of.turn
-    assert one.of.turn != model_member(BY_TIER["cheap"], "a").of.turn
+    assert one.of.turn != model_member(model_of(BY_TIER["cheap"], "a")).of.turn
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_one_combo_may_be_held_by_several():
 def test_cutting_into_tiers_loses_and_adds_nothing(tree):
     def build(node, name: str):
         if isinstance(node, str):
-            return model_member(BY_TIER[node], name)
+            return model_member(model_of(BY_TIER[node], name))
         return combo_member(
             combo(name, [build(each, f"{name}.{n}") for n, each in enumerate(node)])
         )

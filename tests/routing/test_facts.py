@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from omniroute.routing.combos import combo, combo_member, model_member
+from omniroute.routing.combos import combo, combo_member, model_member, model_of
 from omniroute.routing.facts import AccountFacts, MemberFacts, models
 from omniroute.routing.gauges import Gauges
 from omniroute.snapshot import ProviderView
@@ -33,17 +33,21 @@ def test_an_account_is_known_by_its_gauge_and_all_else_is_alike():
 def test_a_model_is_known_by_its_gauge_price_and_weight():
     seen = gauges()
     facts = MemberFacts(seen)
-    member = model_member(ACME, "a", 2.5)
+    member = model_member(model_of(ACME, "a"), 2.5)
     assert facts.gauge(member) is seen.model("acme", "a")
     assert (facts.weight(member), facts.price(member)) == (2.5, 500)
-    assert facts.price(model_member(ACME, "unheard-of")) is None
+    assert facts.price(model_member(model_of(ACME, "unheard-of"))) is None
 
 
 def test_a_combo_is_as_good_as_the_best_of_its_members():
     seen = gauges()
     facts = MemberFacts(seen)
-    inner = combo("inner", [model_member(ACME, "b"), model_member(ACME, "unheard-of")])
-    outer = combo_member(combo("outer", [model_member(ACME, "a"), combo_member(inner)]), 3.0)
+    inner = combo(
+        "inner", [model_member(model_of(ACME, "b")), model_member(model_of(ACME, "unheard-of"))]
+    )
+    outer = combo_member(
+        combo("outer", [model_member(model_of(ACME, "a")), combo_member(inner)]), 3.0
+    )
     for model, latency_ms in (("a", 300.0), ("b", 100.0)):
         gauge = seen.model("acme", model)
         gauge.begin(50)
@@ -53,6 +57,6 @@ def test_a_combo_is_as_good_as_the_best_of_its_members():
     assert (facts.weight(outer), facts.price(outer)) == (3.0, 20)
     whole = facts.gauge(outer)
     assert (whole.in_flight, whole.latency_ms, whole.last_used_ms) == (2, 100.0, 70)
-    nothing_known = combo_member(combo("n", [model_member(ACME, "unheard-of")]))
+    nothing_known = combo_member(combo("n", [model_member(model_of(ACME, "unheard-of"))]))
     assert facts.price(nothing_known) is None
     assert facts.gauge(nothing_known).latency_ms is None

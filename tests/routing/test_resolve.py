@@ -451,6 +451,29 @@ def test_a_provider_without_a_connection_is_told_what_to_add():
     assert 'provider = "acme"' in error.message
 
 
+def test_a_chain_of_names_that_mean_nothing_hides_no_error():
+    names = aliased(chains=(ChainView("x", ("*",), ("nonsense",)),))
+    assert refused("needy/n", names=names).kind is ErrorKind.NOT_CONFIGURED
+    route = names.resolve("acme/plain")
+    assert [each.target for each in route.steps[1].combo.absent] == ["nonsense"]
+
+
+TEXT = st.text("ac/*?[1m]x", max_size=12) | st.text(max_size=6)
+
+
+@given(TEXT, st.none() | TEXT, st.lists(st.tuples(TEXT.filter(bool), TEXT.filter(bool))))
+def test_whatever_is_asked_gets_a_route_or_an_error_that_can_be_told(name, pinned, pairs):
+    names = aliased(*pairs[::2], routes=pairs[1::2], combos=(combo("x", "acme/x"),))
+    try:
+        route = names.resolve(name, pinned)
+    except GatewayError as error:
+        told = error.message
+    else:
+        told = "/".join(targets(route)[0])
+        assert route.combo in route.names or told in route.names
+    assert told
+
+
 # --- what is remembered ---
 
 
