@@ -190,13 +190,19 @@ class Sampling(Struct):
 
 
 class ReasoningWish(Struct):
-    """What the client wants of reasoning. At most one of effort and budget is authoritative."""
+    """What the client wants of reasoning. At most one of effort and budget is authoritative.
+
+    `imposed`: it is the gateway's wish (`edits.with_thinking`), `instead` of one of the client's or
+    `anew` where there was none. Encoders fit it to the model even in the request's own format, and
+    name no loss where the client wished nothing.
+    """
 
     effort: Effort | None = None
     budget_tokens: int | None = None  # 0: off; -1: the model decides
     include: bool | None = None  # show it (includeThoughts, summary, display)
     encrypted: bool = False  # Responses include: reasoning.encrypted_content
     extra: dict[str, Raw] = {}  # the wish in the words of the request's origin, where they say more
+    imposed: Literal["", "instead", "anew"] = ""
 
 
 class ResponseFormat(Struct):

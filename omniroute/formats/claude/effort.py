@@ -62,7 +62,7 @@ def room(
     # 0 warms the prompt cache: the service knows it, and nothing is generated.
     given = None if asked is None else max(0, min(asked, limit) if limit else asked)
     wish = request.reasoning
-    if wish is not None and request.origin == FORMAT:
+    if wish is not None and request.origin == FORMAT and not wish.imposed:
         own = wish.extra
         wished = own.get("thinking")
         # A budget demands Claude's own thinking in tool loops; the client cannot know that the
@@ -78,20 +78,24 @@ def room(
     plain = Room(_default(limit) if given is None else given, clamped=clamped)
     if wish is None or (wish.effort is None and wish.budget_tokens is None):
         return plain
+    if not traits.thinks:
+        return plain if is_off(wish) else plain._replace(lost=True)
     if is_off(wish):
         if not traits.can_stop_thinking:
             return plain._replace(lost=True)
         return plain._replace(thinking={"type": "disabled"})
     if forced or not _may_think(request, traits):
         return plain._replace(lost=True)
-    display = "omitted" if wish.include is False else "summarized"
     if traits.adaptive:
         effort = effort_of(wish)
         word = None if effort is None else _EFFORTS[effort]
         if word == "xhigh" and not traits.xhigh:
             word = "max"
-        # Newer models omit thinking unless asked, and translated clients expect to see it.
-        return plain._replace(thinking={"type": "adaptive", "display": display}, effort=word)
+        adaptive: dict[str, object] = {"type": "adaptive"}
+        if request.origin != FORMAT or wish.include is not None:
+            # Newer models omit thinking unless asked, and translated clients expect to see it.
+            adaptive["display"] = "omitted" if wish.include is False else "summarized"
+        return plain._replace(thinking=adaptive, effort=word)
     budget = budget_of(wish)
     if budget is None or budget == DYNAMIC:
         budget = DEFAULT_MAX_TOKENS

@@ -190,7 +190,8 @@ class _Encoding:
     def _output(self, body: dict[str, Any], fitted: Room, answer: dict[str, object] | None) -> None:
         if fitted.clamped:
             self._lose("max_tokens")
-        if fitted.lost:
+        wish = self._request.reasoning
+        if fitted.lost and (wish is None or wish.imposed != "anew"):
             self._lose("reasoning_effort")
         if fitted.thinking is not None:
             body["thinking"] = fitted.thinking
@@ -215,10 +216,12 @@ class _Encoding:
             self._lose("stop")  # the service refuses sequences of white space
         if stops:
             body["stop_sequences"] = stops
-        allowed = self._own or (
-            self._traits.sampling
-            and not (isinstance(fitted.thinking, dict) and fitted.thinking["type"] == "enabled")
+        thinking = fitted.thinking
+        # Thinking that this gateway asks for comes before a sampling that would forbid it.
+        forbidden = isinstance(thinking, dict) and (
+            thinking["type"] == "enabled" or (self._own and thinking["type"] == "adaptive")
         )
+        allowed = not forbidden and (self._own or self._traits.sampling)
         temperature, top_p = sampling.temperature, sampling.top_p
         if temperature is not None:
             if not allowed:

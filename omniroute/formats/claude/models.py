@@ -16,6 +16,7 @@ from typing import NamedTuple
 class Traits(NamedTuple):
     """What a model accepts."""
 
+    thinks: bool = True  # knows thinking at all
     adaptive: bool = False  # thinking adaptive, with output_config.effort; budgets are refused
     can_stop_thinking: bool = True  # takes thinking disabled
     xhigh: bool = False  # knows the effort xhigh; before it, "max" was the next above high
@@ -45,6 +46,7 @@ def traits(model: str) -> Traits:
     minor = match["minor_before"] if match["before"] else match["minor"]
     version = (int(major), int(minor or 0))
     return Traits(
+        thinks=version >= (3, 7),
         adaptive=version >= (4, 6),
         can_stop_thinking=family not in ("fable", "mythos"),
         xhigh=version >= (4, 7),

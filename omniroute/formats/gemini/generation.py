@@ -208,7 +208,7 @@ class ConfigWriter:
         if wish is None:
             return None
         made: dict[str, Any] = {}
-        if self._own:
+        if self._own and not wish.imposed:
             if wish.effort is not None:
                 made["thinkingLevel"] = wish.effort.upper()
             elif wish.budget_tokens is not None:
@@ -220,11 +220,12 @@ class ConfigWriter:
             return None
         model = reasons.thinking(self._target.model)
         off = wish.effort == "none" or (wish.effort is None and wish.budget_tokens == 0)
+        unasked = wish.imposed == "anew"
         if model is None:
-            if not off:
+            if not off and not unasked:
                 self._lose("reasoning_effort")
             return None
-        if off and not model.can_be_off:
+        if off and not model.can_be_off and not unasked:
             self._lose("reasoning_effort")
         if wish.effort is not None and model.levels:
             made["thinkingLevel"] = reasons.level(wish.effort, model)
@@ -236,6 +237,8 @@ class ConfigWriter:
                 made["thinkingLevel"] = reasons.level("none", model)
             else:
                 made["thinkingBudget"] = model.budget(budget or 0)
+        if wish.imposed and wish.include is None:
+            return made  # thoughts are shown as they would have been
         if not off:
             made["includeThoughts"] = wish.include is not False
         return made

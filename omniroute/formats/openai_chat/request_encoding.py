@@ -226,7 +226,7 @@ class _Encoding:
         wish = self._request.reasoning
         if wish is None:
             return
-        if self._own and self._request.reasoning is not None and wish.effort is not None:
+        if self._own and not wish.imposed and wish.effort is not None:
             out["reasoning_effort"] = wish.effort
             return
         off = is_off(wish)
@@ -241,11 +241,15 @@ class _Encoding:
             return
         if wish.budget_tokens == DYNAMIC or effort is None:
             return  # the model decides, as it does unasked
+        unasked = wish.imposed == "anew"
+        if unasked and self._traits.reasons is None:
+            return  # nobody has said that this model knows efforts, and others refuse them
         if self._traits.reasons is False or "no-reasoning-effort" in self._quirks:
-            if not off:
+            if not off and not unasked:
                 self.losses.add("reasoning_effort")
             return
-        if off and self._request.origin not in OWN_FAMILY:
+        own_words = self._request.origin in OWN_FAMILY and not wish.imposed
+        if off and not own_words:
             if self._traits.turns_off:
                 out["reasoning_effort"] = "none"
             elif self._traits.reasons:
@@ -253,7 +257,7 @@ class _Encoding:
             else:
                 self.losses.add("reasoning_effort")
             return
-        if self._request.origin in OWN_FAMILY:
+        if own_words:
             out["reasoning_effort"] = effort
         else:
             out["reasoning_effort"] = _PLAIN_EFFORTS.get(effort, "high")

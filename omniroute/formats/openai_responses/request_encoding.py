@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from omniroute.formats import ir
 from omniroute.formats.base import TargetModel
+from omniroute.formats.openai_chat.models import traits
 from omniroute.formats.openai_responses import parts, wire
 from omniroute.formats.openai_responses.request_decoding import ENCRYPTED, LOGPROBS
 from omniroute.formats.openai_responses.tools_encoding import Tools
@@ -260,8 +261,8 @@ class _Encoder:
         if wish is None:
             return
         out: Json = {}
-        effort = effort_of(wish)
-        if wish.effort is None and is_off(wish) and not self._native:
+        effort = self._imposed(wish) if wish.imposed else effort_of(wish)
+        if not wish.imposed and wish.effort is None and is_off(wish) and not self._native:
             # Models that can do without do so by default; the others refuse to be told.
             self._lose("reasoning_effort")
             effort = None
@@ -276,6 +277,18 @@ class _Encoder:
                 self._lose(f"reasoning.{name}")
         if out:
             body["reasoning"] = out
+
+    def _imposed(self, wish: ir.ReasoningWish) -> ir.Effort | None:
+        """An effort of the gateway's own, as far as the model's name says that it takes one."""
+        known = traits(self._target.model)
+        if known.reasons is False or (known.reasons is None and wish.imposed == "anew"):
+            if wish.imposed == "instead" and not is_off(wish):
+                self._lose("reasoning_effort")
+            return None
+        effort = effort_of(wish)
+        if effort == "none" and not known.turns_off:
+            return "minimal" if known.reasons else None
+        return "high" if effort == "xhigh" else effort
 
     def _put_text(self, body: Json) -> None:
         out: Json = {}

@@ -322,6 +322,12 @@ def test_a_budget_stays_below_the_clients_limit_and_leaves_room_for_the_answer()
     assert thinking(wish, sampling=tiny) == (None, None, ["reasoning_effort"])
 
 
+@pytest.mark.parametrize("model", ["claude-3-5-sonnet-20241022", "claude-3-haiku-20240307"])
+def test_a_model_from_before_thinking_is_not_asked_to_think(model: str) -> None:
+    assert thinking(ir.ReasoningWish("high"), model) == (None, None, ["reasoning_effort"])
+    assert thinking(ir.ReasoningWish("none"), model) == (None, None, [])
+
+
 @pytest.mark.parametrize(
     ("wish", "effort"),
     [
