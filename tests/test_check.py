@@ -42,6 +42,36 @@ def test_a_contradiction_is_an_error(tmp_path: Path) -> None:
         report('[[connections]]\nprovider = "nobody"\n', tmp_path)
 
 
+def test_names_and_limits_are_shown_in_short(tmp_path: Path) -> None:
+    shown = report(
+        '[[providers]]\nid = "acme"\nformat = "openai"\nbase_url = "http://h/v1/"\n'
+        '[[connections]]\nprovider = "acme"\nrpm = 9\nmin_gap_ms = 50\nmax_concurrent = 2\n'
+        '[[combos]]\nname = "c"\nmodels = ["acme/a", { model = "acme/b", weight = 2.5 }]\n'
+        'strategy = "weighted"\ntiered = true\n'
+        '[[combos]]\nname = "empty"\nmodels = ["glm/x"]\n'
+        '[[aliases]]\npattern = "gpt-*"\ntarget = "c"\n'
+        '[[routes]]\npattern = "openai/*"\ntarget = "acme/*"\n'
+        '[[fallback_chains]]\nname = "last"\nmodels = ["c"]\n'
+        '[[keys]]\nname = "k"\nkey = "sk-12345678"\nbudget = { usd = 1.5 }\n'
+        '[[budgets]]\ntier = "cheap"\nusd = 2\n',
+        tmp_path,
+    )
+    for line in (
+        "combo c (weighted, tiered): acme/a, acme/b x2.5",
+        "combo empty (priority): no member that can be used",
+        "alias gpt-* -> c",
+        "route openai/* -> acme/*",
+        "after * (last): c",
+        "limit connection/acme/main/rpm: 9 requests",
+        "limit connection/acme/main/gap: 50 ms between two requests",
+        "limit connection/acme/main/running: 2 at a time",
+        "limit key/file/k/usd/monthly: 1.50 USD",
+        "limit tier/cheap/usd/monthly: 2.00 USD",
+        "note: combo empty: none of its members can be used",
+    ):
+        assert line in shown.splitlines()
+
+
 def test_credentials_are_not_shown(tmp_path: Path) -> None:
     shown = report(
         '[server]\nproxy = "http://u:hunter2@p"\n'
@@ -73,3 +103,4 @@ def test_the_example_passes_with_all_that_is_switched_off_in_it_switched_on(tmp_
     }
     shown = report(text, tmp_path, env)
     assert "2 connections: work, private" in shown
+    assert "note: " not in shown
