@@ -199,6 +199,8 @@ def test_header_sets_are_merged_under_lower_case_names() -> None:
         ('headers = { Authorization = "x" }', "the gateway decides"),
         ('headers = { X-A = "1", x-a = "2" }', "given twice"),
         ('headers = { X-A = "a\\nb" }', "not plain text"),
+        ('quota = { url = "acme", reader = "glm" }', "not the URL of an endpoint"),
+        ('quota = { url = "https://acme.example/q", reader = "x" }', "unknown quota reader"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_its_reason(change: str, complaint: str) -> None:
@@ -206,6 +208,23 @@ def test_a_wrong_entry_is_refused_with_its_reason(change: str, complaint: str) -
     kept = [line for line in ENTRY.splitlines() if not line.startswith(f"{key} =")]
     with pytest.raises(RegistryError, match=complaint.replace("{", r"\{").replace("}", r"\}")):
         parse_registry("\n".join([*kept, change]))
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "url"),
+    [
+        ("claude", None, "https://api.anthropic.com/api/oauth/usage"),
+        ("claude", "http://127.0.0.1:9/p/cc", "http://127.0.0.1:9/p/cc/api/oauth/usage"),
+        ("codex", "http://127.0.0.1:9/p/cx/v1", "http://127.0.0.1:9/p/cx/backend-api/wham/usage"),
+        ("codex", "http://own/backend-api/codex/", "http://own/backend-api/wham/usage"),
+        ("openrouter", "http://own/api/v1", "http://own/api/v1/key"),
+        ("openai", None, ""),
+    ],
+)
+def test_quotas_are_asked_for_where_the_credential_goes(
+    provider: str, base_url: str | None, url: str
+) -> None:
+    assert BY_ID[provider].quota_url(base_url) == url
 
 
 def test_two_rows_of_one_id_or_prefix_are_refused() -> None:
