@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 # Fractions stay as they are written: 1.10 is 1.1 to a computer, and another version to a reader.
 _decode = msgspec.json.Decoder(float_hook=lambda text: Raw(text.encode("ascii"))).decode
 
-# Members of `extra` that say who asks, or how the service is to keep the prompt.
+# Members of `extra` that say who asks, how to deliver, or how the service is to keep the prompt.
 _BESIDE: Final = frozenset(
     {
         "cache_control",
@@ -37,6 +37,7 @@ _BESIDE: Final = frozenset(
         "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
+        "stream_options",
     }
 )
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})

@@ -3,8 +3,8 @@ think.
 
 Contract: a request comes in, another comes out; the one that came in is not changed, since further
 attempts begin with it. Encoded in the format it came in, everything that the edit is not about is
-as it was. Equal edits of equal requests are equal, and the prefix stands before all else, so the
-prompt caches of providers keep what they hold.
+as it was. Equal edits of equal requests are equal and stand in equal places, so the prompt caches
+of providers keep what they hold.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,15 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from omniroute.formats import ir
+
+# Claude's subscriptions answer only where the first words are those of its own clients, which send
+# them as blocks of their own. (Seen of Claude Code 2 and the Agent SDK, November 2026.)
+_ANNOUNCEMENTS: Final = (
+    "x-anthropic-billing-header:",
+    "You are Claude Code, Anthropic's official CLI",
+    "You are a Claude agent, built on Anthropic's Claude Agent SDK",
+)
+_MAX_ANNOUNCEMENT: Final = 400  # characters; longer ones are prompts that begin so
 
 ThinkingMode: TypeAlias = Literal["passthrough", "auto", "custom", "adaptive"]
 
@@ -43,6 +52,7 @@ def with_system_prompt(request: ir.Request, prefix: str, suffix: str) -> ir.Requ
     Instructions may be a system prompt, messages in front of the conversation (a developer's, as
     reasoning models of OpenAI have them), or both. Where there are none, a system prompt is made;
     where there are messages alone, the texts join them: the service takes no system prompt beside.
+    The prefix stands behind the blocks with which a client announces itself, if it does.
     """
     if not prefix and not suffix:
         return request
@@ -52,7 +62,7 @@ def with_system_prompt(request: ir.Request, prefix: str, suffix: str) -> ir.Requ
     if prefix:
         before = ir.Text(prefix)
         if system or last < 0:
-            system.insert(0, before)
+            system.insert(_announcements(system), before)
         else:
             messages[0] = replace(messages[0], parts=[before, *messages[0].parts])
     if suffix:
@@ -62,6 +72,18 @@ def with_system_prompt(request: ir.Request, prefix: str, suffix: str) -> ir.Requ
         else:
             messages[last] = replace(messages[last], parts=[*messages[last].parts, after])
     return replace(request, system=system, messages=messages)
+
+
+def _announcements(system: list[ir.Part]) -> int:
+    """How many parts in front say nothing but which client this is."""
+    count = 0
+    for part in system:
+        if not isinstance(part, ir.Text) or len(part.text) > _MAX_ANNOUNCEMENT:
+            break
+        if not part.text.startswith(_ANNOUNCEMENTS):
+            break
+        count += 1
+    return count
 
 
 def _leading(request: ir.Request) -> int:

@@ -138,6 +138,19 @@ def test_marks_of_the_prompt_cache_stay_on_what_they_stood_on() -> None:
     )
 
 
+def test_a_client_that_announces_itself_goes_on_doing_so_first() -> None:
+    announced = [
+        "x-anthropic-billing-header: cc_version=2",
+        "You are Claude Code, Anthropic's official CLI for Claude.",
+    ]
+    blocks = [{"type": "text", "text": text} for text in [*announced, "Be brief."]]
+    system = written("claude", with_system_prompt(claude(system=blocks), PREFIX, SUFFIX))["system"]
+    assert [block["text"] for block in system] == [*announced, PREFIX, "Be brief.", SUFFIX]
+    whole = announced[1] + " Be brief." * 50
+    system = written("claude", with_system_prompt(claude(system=whole), PREFIX, ""))["system"]
+    assert [block["text"] for block in system] == [PREFIX, whole]
+
+
 # --- thinking
 
 

@@ -155,6 +155,18 @@ def test_a_stream_shows_usage_only_to_whom_asked_for_it() -> None:
     assert b"completion_tokens" not in without
 
 
+def test_a_client_of_gemini_gets_the_array_that_it_asked_for() -> None:
+    answer = kept("openai", chat("stop", content="Yes."), usage=USAGE)
+    stream = replay(answer, "gemini", SHOWN._replace(sse=False), stream=True)
+    texts = [part["text"] for chunk in json.loads(stream) for part in _parts(chunk)]
+    assert "".join(texts) == "Yes."
+
+
+def _parts(chunk: dict[str, Any]) -> list[dict[str, Any]]:
+    candidates = chunk.get("candidates", [])
+    return [part for it in candidates for part in it.get("content", {}).get("parts", [])]
+
+
 def test_giving_it_again_changes_nothing_of_it() -> None:
     form = FORMATS["claude"]
     answer = kept("claude", form.golden("tools", "response.json"))
