@@ -122,7 +122,7 @@ class QuotaSettings(Setting, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z",
-            description="Local time at which a fixed window resets.",
+            description="Local time at which a `fixed` window resets.",
         ),
     ] = "00:00"
     timezone: Annotated[str, Meta(description="Whose local time, such as `Europe/Berlin`.")] = "UTC"

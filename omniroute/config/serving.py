@@ -59,6 +59,14 @@ class ServerSettings(Setting, frozen=True, kw_only=True):
         float,
         Meta(gt=0, description="Silence in a stream after which a keepalive comment is sent."),
     ] = 15.0
+    keepalive_responses_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="The same in the Responses dialect, if that is less: Codex gives up after "
+            "5 s of silence.",
+        ),
+    ] = 4.0
     cors_origins: Annotated[
         tuple[str, ...],
         Meta(

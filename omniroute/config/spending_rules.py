@@ -49,6 +49,11 @@ def _check_quotas(
             yield origin.problem(where, "limits the same as another one of these quotas")
         seen.add(same)
         yield from _check_zone(origin, (*where, "timezone"), quota.timezone)
+        for name in ("reset", "timezone"):
+            if quota.kind != "fixed" and origin.names((*where, name)):
+                yield origin.problem(
+                    (*where, name), f"has no effect on the kind {quota.kind!r}", 'kind = "fixed"?'
+                )
 
 
 def _check_shared_budgets(settings: Settings) -> Iterator[ConfigError]:

@@ -11,9 +11,7 @@ The table of built-in prices is `pricing.toml`; its head says where the figures 
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
 from typing import Final
 
 import msgspec
@@ -199,12 +197,16 @@ class _Pattern:
 
 def load_prices() -> tuple[PriceRow, ...]:
     """The built-in rows. Raises PriceError; takes some milliseconds."""
+    from importlib import resources  # workers never read the table
+
     text = resources.files("omniroute.providers").joinpath("pricing.toml").read_text("utf-8")
     return parse_prices(text)
 
 
 def parse_prices(text: str) -> tuple[PriceRow, ...]:
     """The rows of a table in the form of `pricing.toml`. Raises PriceError."""
+    import tomllib
+
     try:
         table = msgspec.convert(tomllib.loads(text), _Table)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:

@@ -41,9 +41,14 @@ def quotas(*tables: str) -> str:
             ["limits the same"],
         ),
         (
-            quotas('window = "daily", limit = 1, timezone = "Europe/Berlni"'),
+            quotas('window = "daily", limit = 1, kind = "fixed", timezone = "Europe/Berlni"'),
             "connections[0].quotas[0].timezone",
             ["did you mean Europe/Berlin?"],
+        ),
+        (
+            quotas('window = "daily", limit = 1, reset = "06:00"'),
+            "connections[0].quotas[0].reset",
+            ["no effect on the kind 'rolling'"],
         ),
         ("[[budgets]]\nusd = 1", "budgets[0]", ["exactly one of the two"]),
         (
