@@ -13,11 +13,12 @@ A path of one provider (`pinned`) knows the models of that provider only, and no
 """
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.routing.combos import (
+    TIERS,
     Absent,
     Combo,
     Member,
@@ -45,8 +46,10 @@ LONG_CONTEXT_SUFFIX: Final = "[1m]"
 # Aliases and routes that may lead to each other before it is called a mistake.
 MOST_HOPS: Final = 8
 
-# Of a name that is not known, what is compared with those that are and repeated in an answer.
+# Of a name that is not known: what is repeated in an answer, and the longest that is compared with
+# those that are. Comparing takes milliseconds, and nothing longer is a slip of the pen.
 SHOWN_LENGTH: Final = 200
+COMPARED_LENGTH: Final = 64
 
 
 class Step(NamedTuple):
@@ -75,7 +78,7 @@ class _Found(NamedTuple):
 
 
 class Names:
-    """All names of a snapshot. Immutable but for the routes it remembers."""
+    """All names of a snapshot. Immutable but for what it remembers of its answers."""
 
     def __init__(
         self,
@@ -91,6 +94,8 @@ class Names:
     ) -> None:
         """`with_accounts`: the ids of providers that have a connection; None: all have."""
         by_id = {provider.id: provider for provider in providers}
+        self._remembered: dict[tuple[str | None, str], Route] = {}
+        self._suggested: dict[tuple[str | None, str], str] = {}
         self._with_accounts = frozenset(by_id if with_accounts is None else with_accounts)
         self.prefixes: dict[str, ProviderView] = {}
         for provider in by_id.values():
@@ -114,8 +119,8 @@ class Names:
             for chain in chains
         ]
         self._tiered = tiered
-        self._stand_ins = self._joined("", tier_fallbacks)
-        self._remembered: dict[tuple[str | None, str], Route] = {}
+        stand_ins = self._joined("", tier_fallbacks)
+        self._stand_ins = tuple(_later((), stand_ins, rank) for rank in range(len(TIERS) + 1))
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "Names":
@@ -281,13 +286,8 @@ class Names:
             and objection(provider, asked.model, has_account=provider.id in self._with_accounts)
             is None
         ]
-        return combo(
-            "",
-            (*same, *self._stand_ins.members),
-            tiered=True,
-            absent=self._stand_ins.absent,
-            from_rank=asked.rank,
-        )
+        stand_ins = self._stand_ins[asked.rank]
+        return _later(same, stand_ins, asked.rank) if same else stand_ins
 
     def _joined(self, name: str, targets: Iterable[str]) -> Combo:
         """A combo of names, in order; a name that cannot be resolved is listed as absent."""
@@ -311,11 +311,11 @@ class Names:
         shown = _shown(name)
         if prefix is None:
             message = f"The model name {shown} names no provider; write it as provider/model"
-            near = self._near(name, (*self.combos, *self._alias_names, *self._owners))
         else:
-            message = f"No provider is configured under {_shown(prefix)} (from the model name "
-            message += f"{shown})"
-            near = self._near(prefix, self.prefixes) or self._near(name, self.combos)
+            message = (
+                f"No provider is configured under {_shown(prefix)} (from the model name {shown})"
+            )
+        near = self._near(name, prefix)
         if near:
             message += f"; did you mean {near!r}?"
         ids = sorted({each.id for each in self.prefixes.values()})
@@ -324,11 +324,35 @@ class Names:
             ErrorKind.UNKNOWN_MODEL, f"{message} (configured: {configured}).", param="model"
         )
 
-    @staticmethod
-    def _near(name: str, known: Iterable[str]) -> str:
-        if len(name) > SHOWN_LENGTH:
-            return ""  # comparing costs, and nothing that long is a slip of the pen
-        return next(iter(difflib.get_close_matches(name, known, n=1)), "")
+    def _near(self, name: str, prefix: str | None) -> str:
+        """A name that is known and much like one that is not; "" when there is none."""
+        if len(name) > COMPARED_LENGTH or len(prefix or "") > COMPARED_LENGTH:
+            return ""
+        near = self._suggested.get((prefix, name))
+        if near is None:
+            if prefix is None:
+                known = (*self.combos, *self._alias_names, *self._owners)
+                found = difflib.get_close_matches(name, known, n=1)
+            else:
+                found = difflib.get_close_matches(
+                    prefix, self.prefixes, n=1
+                ) or difflib.get_close_matches(name, self.combos, n=1)
+            near = found[0] if found else ""
+            if len(self._suggested) >= REMEMBERED:
+                self._suggested.clear()
+            self._suggested[prefix, name] = near
+        return near
+
+
+def _later(members: Sequence[Member], stand_ins: Combo, rank: int) -> Combo:
+    """Members and stand-ins of a tier and all after it, by tier."""
+    return combo(
+        "",
+        (*members, *stand_ins.members),
+        tiered=True,
+        absent=stand_ins.absent,
+        from_rank=rank,
+    )
 
 
 def _taken(matcher: Matcher[PatternView], name: str, used: list[PatternView]) -> str | None:

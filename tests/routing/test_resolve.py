@@ -409,6 +409,7 @@ def test_a_name_unlike_any_gets_no_suggestion():
 def test_an_error_repeats_only_so_much_of_a_name():
     assert len(refused("x" * 100_000).message) < 1000
     assert len(refused("x/" * 50_000).message) < 1000
+    assert len(refused("x", "acm" * 50_000).message) < 1000
 
 
 def test_an_unknown_provider_of_a_path_is_told():
@@ -504,6 +505,16 @@ def test_what_is_remembered_is_bounded():
     names.resolve("acme/" + "x" * 100_000)
     assert len(names._remembered) <= REMEMBERED
     assert all(len(name) < 100 for _, name in names._remembered)
+
+
+def test_what_is_suggested_is_remembered_and_bounded():
+    names = Names(PROVIDERS)
+    for number in range(REMEMBERED + 10):
+        assert refused(f"{number}", names=names).message == refused(f"{number}").message
+    assert refused("plian", "amce", names=names).message.count("'acme'") == 1
+    assert refused("plian", names=names).message.count("'plain'") == 1
+    assert refused("plian", names=names).message.count("'plain'") == 1
+    assert len(names._suggested) <= REMEMBERED
 
 
 def test_the_names_of_a_snapshot():
