@@ -123,6 +123,14 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/state/test_answers.py",
         "one suite for both keepers of answers",
     ),
+    "omniroute.state.memory_conditions": (
+        "tests/state/test_lmdb_conditions.py",
+        "one suite for all implementations of the interface",
+    ),
+    "omniroute.state.memory_sessions": (
+        "tests/state/test_lmdb_sessions.py",
+        "one suite for all implementations of the interface",
+    ),
     "omniroute.state.memory_state": (
         "tests/state/test_interface.py",
         "one suite for all implementations of the interface",
@@ -130,6 +138,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "omniroute.state.memory_tables": (
         "tests/state/test_limits.py",
         "one suite for the limits over tables of both kinds",
+    ),
+    "omniroute.resilience.wording": (
+        "tests/resilience/test_verdict.py",
+        "the words of the verdict table, each row of which has its examples there",
     ),
     "omniroute.store.interface": (
         "tests/store/test_database.py",

@@ -79,6 +79,18 @@ _DRAFT_RESET = re.compile(rb"(?:\breset|;\s*t)\s*=\s*(\d+)")
 _DRAFT_LIMIT = re.compile(rb"(?:\blimit|;\s*q)\s*=\s*(\d+)")
 
 
+_REMAINING: Final = tuple(name for name in MARKERS if b"remaining" in name)
+
+
+def is_urgent(headers: dict[bytes, bytes]) -> bool:
+    """Whether they tell of something used up. What tells less need not be read with every answer:
+    reading takes some ten microseconds, and nobody sees a figure change more than once a second.
+    """
+    if headers.get(_UNIFIED + b"status") == b"rejected":
+        return True
+    return any(headers.get(name) == b"0" for name in _REMAINING)
+
+
 def has_reports(headers: dict[bytes, bytes]) -> bool:
     """Whether reading them may be worth it. `headers` by lower-case name."""
     return not headers.keys().isdisjoint(MARKERS)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.providers.quotas import MARKERS, has_reports, reports_of_headers, window_name
+from omniroute.providers.quotas import (
+    MARKERS,
+    has_reports,
+    is_urgent,
+    reports_of_headers,
+    window_name,
+)
 from omniroute.resilience.quota import Report
 from omniroute.simulator.accounts import Quota, Standing
 from omniroute.simulator.vendors import VENDORS
@@ -144,6 +150,22 @@ def test_what_cannot_be_read_is_passed_over_each_for_itself() -> None:
 def test_without_a_limit_only_nothing_left_is_used_up() -> None:
     assert read("x-ratelimit-remaining: 3")["requests"].used == 0.0
     assert read("x-ratelimit-remaining: 0")["requests"].used == 1.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "urgent"),
+    [
+        ({b"x-ratelimit-remaining-tokens": b"0"}, True),
+        ({b"x-ratelimit-remaining": b"0"}, True),
+        ({b"anthropic-ratelimit-unified-status": b"rejected"}, True),
+        ({b"anthropic-ratelimit-unified-status": b"allowed"}, False),
+        ({b"x-ratelimit-remaining": b"10"}, False),
+        ({b"x-ratelimit-limit": b"0"}, False),
+        ({}, False),
+    ],
+)
+def test_what_is_used_up_is_urgent(headers: dict[bytes, bytes], urgent: bool) -> None:
+    assert is_urgent(headers) is urgent
 
 
 def test_an_answer_without_any_is_passed_over() -> None:

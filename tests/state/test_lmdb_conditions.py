@@ -1,11 +1,16 @@
 """Conditions: what every implementation promises, asked of each."""
 
+import subprocess
+import sys
+
 import lmdb
 import pytest
 
+from omniroute.resilience import breaker
 from omniroute.state import lmdb_conditions, memory_conditions
 from omniroute.state.interface import Conditions, StateError
 from omniroute.state.lmdb_conditions import LmdbConditions
+from omniroute.state.lmdb_state import open_state
 from omniroute.state.memory_conditions import CONDITIONS_MAX, MemoryConditions
 
 
@@ -97,3 +102,76 @@ def test_a_key_that_lmdb_cannot_hold_is_a_state_error(environment):
     conditions = LmdbConditions(environment, environment.open_db(b"conditions"))
     with pytest.raises(StateError, match="cannot keep"):
         put(conditions, "a:" + "x" * 600, b"1")
+
+
+CLAIMS = """
+import sys
+from pathlib import Path
+from omniroute.resilience import breaker
+from omniroute.state.lmdb_state import open_state
+
+state = open_state(Path(sys.argv[1]), map_bytes=4 << 20, create=False)
+policy = breaker.Policy(failures=1, window_ms=1000, reset_ms=10)
+print("ready", flush=True)
+sys.stdin.readline()
+held = []
+for turn in range(200):
+    claimant = f"{sys.argv[2]}-{turn}"
+    key = f"breaker:{turn}"
+    seen = state.conditions.change(
+        key, lambda stored: breaker.claim_probe(stored, 1000, policy, claimant)
+    )
+    if breaker.holds_probe(seen, claimant):
+        held.append(turn)
+print(*held, flush=True)
+state.close()
+"""
+
+
+@pytest.mark.processes
+def test_of_several_processes_exactly_one_gets_the_probes_place(tmp_path):
+    policy = breaker.Policy(failures=1, window_ms=1000, reset_ms=10)
+    directory = tmp_path / "state.lmdb"
+    state = open_state(directory, map_bytes=4 << 20, create=True)
+    for turn in range(200):
+        opened = breaker.on_failure(None, 0, policy)
+        put(state.conditions, f"breaker:{turn}", opened)
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIMS, str(directory), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in "abc"
+    ]
+    try:
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+        held: list[str] = []
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write("\n")
+            child.stdin.flush()
+        for child in children:
+            output, _ = child.communicate(timeout=60)
+            held += output.split()
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+        state.close()
+    assert sorted(map(int, held)) == list(range(200))
+
+
+def test_the_state_itself_has_them_and_tells_both_versions_by_one_look(tmp_path):
+    state = open_state(tmp_path / "state.lmdb", map_bytes=4 << 20, create=True)
+    put(state.conditions, "breaker:acme", b"x")
+    assert state.versions() == (0, 1)
+    state.sessions.keep(b"talk", "acme/main", 1000)
+    state.close()
+    again = open_state(tmp_path / "state.lmdb", map_bytes=4 << 20, create=False)
+    assert again.conditions.read() == (1, {"breaker:acme": b"x"})
+    assert again.sessions.account(b"talk", 0) == "acme/main"
+    again.close()
