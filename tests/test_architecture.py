@@ -115,6 +115,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/formats/test_translate.py",
         "a table; that it is whole is tested where pairs are made from it",
     ),
+    "omniroute.gateway.carrier": (
+        "tests/gateway/test_flights.py",
+        "an interface; connections and flights keep it",
+    ),
     "omniroute.state.files": (
         "tests/state/test_lmdb_processes.py",
         "locks and sizes matter between processes that share a state",

@@ -30,6 +30,7 @@ from omniroute.net.transport import Transport
 from omniroute.wire.http1 import LAST_CHUNK, Limits, ProtocolError, Request, RequestReader, chunk
 
 if TYPE_CHECKING:
+    from omniroute.gateway.ledger import Ledger
     from omniroute.gateway.server import Gateway
     from omniroute.gateway.view import Principal, View
 
@@ -67,6 +68,7 @@ class ClientConnection:
         "due",
         "gateway",
         "keep_alive",
+        "ledger",
         "on_overdue",
         "phase",
         "received_at",
@@ -87,6 +89,7 @@ class ClientConnection:
         self.body_wait_s = 0.0
         self.request_id = b""
         self.on_overdue: Callable[[float], None] | None = None
+        self.ledger: Ledger | None = None  # of the request that is served
         self.credential: tuple[View, bytes, Principal] | None = None  # the last good one
         self._reader = RequestReader(Limits(limits.head_bytes, limits.header_count))
         self._scope = trio.CancelScope()
@@ -116,6 +119,11 @@ class ClientConnection:
         if self.phase is Phase.SERVING:
             self._scope.cancel()
 
+    @property
+    def hung_up(self) -> bool:
+        """The client has left, as far as is known."""
+        return self.transport.hung_up
+
     # --- the task -------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -144,6 +152,7 @@ class ClientConnection:
                 await self.gateway.dispatch(self, request)
             finally:
                 self.on_overdue = None
+                self.ledger = None
             if not self._body_complete:
                 self.keep_alive = False
                 await self._linger()
@@ -300,6 +309,10 @@ class ClientConnection:
             await self.transport.send(chunk(last) + LAST_CHUNK)
         elif last:
             await self.transport.send(last)
+
+    async def break_stream(self, request: Request, last: bytes) -> None:
+        """The end of a streamed answer that failed, proper for HTTP all the same."""
+        await self.end_stream(request, last)
 
     async def _refuse(self, error: ProtocolError) -> None:
         """Answer what is not HTTP as far as that can be done, then close."""

@@ -147,6 +147,9 @@ class Answers(Protocol):
     def abandon(self, key: bytes, owner: bytes) -> None:
         """Ends the owner's claim; whoever waits may take it. Nothing happens if it is another's."""
 
+    def forget(self, key: bytes) -> bool:
+        """Removes one entry; False when there is none."""
+
     def evict(self, now_ms: int, limit_bytes: int) -> int:
         """Removes what is expired or beyond the limit, dead claims too, in short steps.
 

@@ -158,6 +158,13 @@ class LmdbAnswers:
         with contextlib.suppress(_NoRoom), self._writing("abandon a claim") as txn:
             _end_claim(txn, key, owner)  # without room it ends with its lease
 
+    def forget(self, key: bytes) -> bool:
+        try:
+            with self._writing("remove an answer") as txn:
+                return _remove(txn, key)
+        except _NoRoom:
+            return False  # it goes with the next eviction, or when it expires
+
     # --- upkeep ---------------------------------------------------------------------------------
 
     def evict(self, now_ms: int, limit_bytes: int) -> int:

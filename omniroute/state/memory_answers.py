@@ -100,6 +100,9 @@ class MemoryAnswers:
         if key in self._claims and self._claims[key][0] == owner:
             del self._claims[key]
 
+    def forget(self, key: bytes) -> bool:
+        return self._remove(key)
+
     def evict(self, now_ms: int, limit_bytes: int) -> int:
         before = len(self._entries)
         self._make_room(int(min(limit_bytes, self._ceiling_bytes) * LOW_WATER), now_ms)

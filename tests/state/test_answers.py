@@ -161,6 +161,15 @@ def test_purging_takes_all_or_the_old_or_one_model(answers):
     assert answers.stats()[:2] == (0, 0)
 
 
+def test_one_answer_can_be_forgotten(answers):
+    keep(answers, 1)
+    keep(answers, 2)
+    assert answers.forget(key_of(1))
+    assert not answers.forget(key_of(1))
+    assert answers.take(key_of(1), NOW) is None
+    assert answers.stats().entries == 1
+
+
 # --- room ---
 
 
