@@ -1,8 +1,8 @@
 """The conditions of the shared state in LMDB: one named database, keys as text, a version beside.
 
-The table is small and read whole, so what keeps it small is part of it: a key that would be one
-more than `CONDITIONS_MAX` is not kept. Keys come from failures, and what a failure is about comes
-in part from clients (names of models).
+The table is small and read whole, so what keeps it small is part of it: a key for which `has_room`
+finds none is not kept. Keys come from failures, and what a failure is about comes in part from
+clients (names of models).
 
 The version lies in the same database under a key that no condition has, and moves in the
 transaction that changes a value: whoever has read the table at a version knows when to read again.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import lmdb
 
 from omniroute.state.interface import StateError
-from omniroute.state.memory_conditions import CONDITIONS_MAX
+from omniroute.state.memory_conditions import has_room
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -63,7 +63,7 @@ class LmdbConditions:
                     return stored
                 if wanted is None:
                     txn.delete(name, db=database)
-                elif stored is None and txn.stat(database)["entries"] > CONDITIONS_MAX:
+                elif stored is None and not has_room(key, self._entries(txn)):
                     txn.abort()
                     return None
                 else:
@@ -91,6 +91,10 @@ class LmdbConditions:
                 return len(gone)
         except lmdb.Error as error:
             raise StateError(f"the shared state cannot clear its conditions: {error}") from error
+
+    def _entries(self, txn: "_Txn") -> int:
+        entries = txn.stat(self._database)["entries"]
+        return entries - (txn.get(_VERSION, db=self._database) is not None)
 
     def _move(self, txn: "_Txn") -> None:
         version = self.version_in(txn) + 1

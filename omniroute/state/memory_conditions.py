@@ -7,6 +7,15 @@ CONDITIONS_MAX: Final = 4096
 """Conditions at a time; of some 60 bytes each, read whole in about a millisecond."""
 
 
+def has_room(key: str, entries: int) -> bool:
+    """Whether a new condition may be kept beside `entries` others.
+
+    A key with a blank tells of a detail (a model, a window) beside its subject. Names of models
+    come from clients, so details leave a quarter of the room to accounts and providers.
+    """
+    return entries < (CONDITIONS_MAX * 3 // 4 if " " in key else CONDITIONS_MAX)
+
+
 class MemoryConditions:
     """`Conditions` in a dictionary."""
 
@@ -27,7 +36,7 @@ class MemoryConditions:
             return stored
         if wanted is None:
             del self._table[key]
-        elif stored is None and len(self._table) >= CONDITIONS_MAX:
+        elif stored is None and not has_room(key, len(self._table)):
             return None
         else:
             self._table[key] = wanted

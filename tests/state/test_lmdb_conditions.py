@@ -7,7 +7,7 @@ import lmdb
 import pytest
 
 from omniroute.resilience import breaker
-from omniroute.state import lmdb_conditions, memory_conditions
+from omniroute.state import memory_conditions
 from omniroute.state.interface import Conditions, StateError
 from omniroute.state.lmdb_conditions import LmdbConditions
 from omniroute.state.lmdb_state import open_state
@@ -74,8 +74,7 @@ def test_a_decision_that_fails_changes_nothing_and_leaves_the_lock(conditions):
 
 
 def test_the_table_stays_small(conditions, monkeypatch):
-    for module in (lmdb_conditions, memory_conditions):
-        monkeypatch.setattr(module, "CONDITIONS_MAX", 3)
+    monkeypatch.setattr(memory_conditions, "CONDITIONS_MAX", 3)
     assert CONDITIONS_MAX > 1000
     for number in range(3):
         assert put(conditions, f"a:{number}", b"x") == b"x"
@@ -86,6 +85,16 @@ def test_the_table_stays_small(conditions, monkeypatch):
     assert version == 4
     conditions.change("a:0", lambda _: None)
     assert put(conditions, "a:more", b"x") == b"x"
+
+
+def test_details_leave_room_to_accounts_and_providers(conditions, monkeypatch):
+    monkeypatch.setattr(memory_conditions, "CONDITIONS_MAX", 8)
+    for number in range(10):
+        put(conditions, f"target:acme typo-{number}", b"x")
+    assert len(conditions.read()[1]) == 6
+    assert put(conditions, "cooldown:acme/main", b"x") == b"x"
+    assert put(conditions, "breaker:acme", b"x") == b"x"
+    assert put(conditions, "breaker:other", b"x") is None
 
 
 def test_two_who_open_the_same_state_share_it(environment):
