@@ -221,6 +221,13 @@ class Dialect(Protocol):
 
     def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes: ...
 
+    def with_prompt(self, body: bytes, prefix: str, suffix: str) -> bytes | None:
+        """The client's bytes with texts around their instructions, "" for none on that side.
+
+        Spans of before no longer fit. None where the codec has to do it; see `formats.prompts`.
+        """
+        ...
+
     def tap(
         self,
         *,

@@ -18,12 +18,15 @@ from omniroute.formats import ir
 
 # Claude's subscriptions answer only where the first words are those of its own clients, which send
 # them as blocks of their own. (Seen of Claude Code 2 and the Agent SDK, November 2026.)
-_ANNOUNCEMENTS: Final = (
+ANNOUNCEMENTS: Final = (
     "x-anthropic-billing-header:",
     "You are Claude Code, Anthropic's official CLI",
     "You are a Claude agent, built on Anthropic's Claude Agent SDK",
 )
-_MAX_ANNOUNCEMENT: Final = 400  # characters; longer ones are prompts that begin so
+MAX_ANNOUNCEMENT: Final = 400  # characters; longer ones are prompts that begin so
+
+INSTRUCTING: Final = frozenset({"system", "developer"})
+"""Roles of instructions."""
 
 ThinkingMode: TypeAlias = Literal["passthrough", "auto", "custom", "adaptive"]
 
@@ -78,9 +81,9 @@ def _announcements(system: list[ir.Part]) -> int:
     """How many parts in front say nothing but which client this is."""
     count = 0
     for part in system:
-        if not isinstance(part, ir.Text) or len(part.text) > _MAX_ANNOUNCEMENT:
+        if not isinstance(part, ir.Text) or len(part.text) > MAX_ANNOUNCEMENT:
             break
-        if not part.text.startswith(_ANNOUNCEMENTS):
+        if not part.text.startswith(ANNOUNCEMENTS):
             break
         count += 1
     return count
@@ -90,7 +93,7 @@ def _leading(request: ir.Request) -> int:
     """How many messages of instructions stand before the conversation."""
     count = 0
     for message in request.messages:
-        if message.role not in ("system", "developer"):
+        if message.role not in INSTRUCTING:
             break
         count += 1
     return count

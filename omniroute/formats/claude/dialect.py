@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import conversation, faults, ir, limit_headers, referring
+from omniroute.formats import conversation, faults, ir, limit_headers, prompts, referring
 from omniroute.formats.base import (
     ModelEntry,
     PathFacts,
@@ -170,6 +170,9 @@ class ClaudeDialect:
         for member, value in edits:
             body = replace_value(body, member, value)
         return body
+
+    def with_prompt(self, body: bytes, prefix: str, suffix: str) -> bytes | None:
+        return prompts.with_prompt(body, prompts.CLAUDE, prefix, suffix)
 
     def tap(
         self,

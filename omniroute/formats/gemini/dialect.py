@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import conversation, faults, ir, referring
+from omniroute.formats import conversation, faults, ir, prompts, referring
 from omniroute.formats.base import (
     ChoiceCount,
     ModelEntry,
@@ -271,6 +271,9 @@ class GeminiDialect:
         if member is None:
             return body
         return replace_value(body, member, msgspec.json.encode(f"models/{model}"))
+
+    def with_prompt(self, body: bytes, prefix: str, suffix: str) -> bytes | None:
+        return prompts.with_prompt(body, prompts.GEMINI, prefix, suffix)
 
     def tap(
         self,

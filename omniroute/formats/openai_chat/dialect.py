@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from omniroute.errors import GatewayError
-from omniroute.formats import conversation, faults, limit_headers, referring
+from omniroute.formats import conversation, faults, limit_headers, prompts, referring
 from omniroute.formats.base import ModelEntry, PathFacts, Peek, UpstreamError
 from omniroute.formats.openai_chat import counts, errors, lists, peeking
 from omniroute.formats.openai_chat.sanitising import sanitise
@@ -38,6 +38,9 @@ class OpenAIChatDialect:
 
     def upstream_body(self, body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> bytes:
         return peeking.upstream_body(body, peeked, model, ask_usage=ask_usage)
+
+    def with_prompt(self, body: bytes, prefix: str, suffix: str) -> bytes | None:
+        return prompts.with_prompt(body, prompts.CHAT, prefix, suffix)
 
     def tap(
         self,

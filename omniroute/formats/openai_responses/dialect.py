@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.formats import conversation, faults, limit_headers, referring
+from omniroute.formats import conversation, faults, limit_headers, prompts, referring
 from omniroute.formats.base import (
     ModelEntry,
     PathFacts,
@@ -115,6 +115,9 @@ class ResponsesDialect:
         if model != peeked.model:
             body = replace_value(body, peeked.members[b"model"], msgspec.json.encode(model))
         return without_seals(body)
+
+    def with_prompt(self, body: bytes, prefix: str, suffix: str) -> bytes | None:
+        return prompts.with_prompt(body, prompts.RESPONSES, prefix, suffix)
 
     def tap(
         self,
