@@ -19,32 +19,14 @@ What cannot be read is passed over, each header for itself.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from omniroute.resilience.hints import number, until_s
 from omniroute.resilience.quota import Report
 
 _Headers = Mapping[bytes, bytes]
-
-MARKERS: Final = frozenset(
-    (
-        b"anthropic-ratelimit-unified-5h-utilization",
-        b"anthropic-ratelimit-unified-7d-utilization",
-        b"anthropic-ratelimit-requests-remaining",
-        b"anthropic-ratelimit-tokens-remaining",
-        b"anthropic-ratelimit-input-tokens-remaining",
-        b"anthropic-ratelimit-output-tokens-remaining",
-        b"x-codex-primary-used-percent",
-        b"x-codex-secondary-used-percent",
-        b"x-ratelimit-remaining-requests",
-        b"x-ratelimit-remaining-tokens",
-        b"x-ratelimit-remaining",
-        b"ratelimit-remaining",
-        b"ratelimit",
-    )
-)
-"""An answer with none of these reports nothing."""
+_Source = Callable[[_Headers, int, list[Report]], None]
 
 _UNIFIED: Final = b"anthropic-ratelimit-unified-"
 _UTILIZATION: Final = b"-utilization"
@@ -74,12 +56,20 @@ _COUNTED: Final[tuple[tuple[str, bytes, bytes, bytes], ...]] = (
     ("requests", b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset"),
 )
 
+_CODEX: Final = tuple(
+    (
+        which,
+        f"x-codex-{which}-used-percent".encode(),
+        f"x-codex-{which}-window-minutes".encode(),
+        f"x-codex-{which}-reset-at".encode(),
+        f"x-codex-{which}-reset-after-seconds".encode(),
+    )
+    for which in ("primary", "secondary")
+)
+
 _DRAFT_REMAINING = re.compile(rb"(?:\bremaining|;\s*r)\s*=\s*(\d+)")
 _DRAFT_RESET = re.compile(rb"(?:\breset|;\s*t)\s*=\s*(\d+)")
 _DRAFT_LIMIT = re.compile(rb"(?:\blimit|;\s*q)\s*=\s*(\d+)")
-
-
-_REMAINING: Final = tuple(name for name in MARKERS if b"remaining" in name)
 
 
 def is_urgent(headers: dict[bytes, bytes]) -> bool:
@@ -88,7 +78,7 @@ def is_urgent(headers: dict[bytes, bytes]) -> bool:
     """
     if headers.get(_UNIFIED + b"status") == b"rejected":
         return True
-    return any(headers.get(name) == b"0" for name in _REMAINING)
+    return any(headers.get(remaining_name) == b"0" for _, _, remaining_name, _ in _COUNTED)
 
 
 def has_reports(headers: dict[bytes, bytes]) -> bool:
@@ -98,11 +88,13 @@ def has_reports(headers: dict[bytes, bytes]) -> bool:
 
 def reports_of_headers(headers: _Headers, now_ms: int) -> list[Report]:
     """Everything that the headers report, one per window."""
-    found: dict[str, Report] = {}
-    for source in (_unified, _codex, _counted, _draft):
-        for report in source(headers, now_ms):
-            found.setdefault(report.window, report)
-    return list(found.values())
+    found: list[Report] = []
+    for markers, source in _SOURCES:
+        for marker in markers:
+            if marker in headers:
+                source(headers, now_ms, found)
+                break
+    return found
 
 
 def window_name(seconds: float) -> str:
@@ -118,9 +110,7 @@ def _resets_ms(value: bytes | None, now_ms: int) -> int | None:
     return None if seconds is None else now_ms + round(seconds * 1000)
 
 
-def _unified(headers: _Headers, now_ms: int) -> Iterator[Report]:
-    if _UNIFIED + b"5h-utilization" not in headers and _UNIFIED + b"7d-utilization" not in headers:
-        return
+def _unified(headers: _Headers, now_ms: int, found: list[Report]) -> None:
     for name, value in headers.items():
         if not (name.startswith(_UNIFIED) and name.endswith(_UTILIZATION)):
             continue
@@ -131,64 +121,52 @@ def _unified(headers: _Headers, now_ms: int) -> Iterator[Report]:
         if headers.get(_UNIFIED + window + b"-status") == b"rejected":
             used = max(used, 1.0)
         # The windows of a family name it behind the length: 7d_sonnet, 7d-opus.
-        length, _, family = window.replace(b"_", b"-").decode("ascii", "replace").partition("-")
-        yield Report(
-            window=f"{length}-{family}" if family else length,
-            used=used,
-            resets_ms=_resets_ms(headers.get(_UNIFIED + window + b"-reset"), now_ms),
-            reported_ms=now_ms,
-            source="header",
-            model=family,
-        )
+        length, _, family = window.decode("ascii", "replace").replace("_", "-").partition("-")
+        resets_ms = _resets_ms(headers.get(_UNIFIED + window + b"-reset"), now_ms)
+        name_of = f"{length}-{family}" if family else length
+        found.append(Report(name_of, used, resets_ms, now_ms, "header", None, None, family))
 
 
-def _codex(headers: _Headers, now_ms: int) -> Iterator[Report]:
-    for which in ("primary", "secondary"):
-        prefix = f"x-codex-{which}-".encode()
-        used = number(headers.get(prefix + b"used-percent"))
+def _codex(headers: _Headers, now_ms: int, found: list[Report]) -> None:
+    for which, used_name, minutes_name, at_name, after_name in _CODEX:
+        used = number(headers.get(used_name))
         if used is None:
             continue
-        minutes = number(headers.get(prefix + b"window-minutes"))
-        resets_ms = _resets_ms(
-            headers.get(prefix + b"reset-at") or headers.get(prefix + b"reset-after-seconds"),
-            now_ms,
-        )
+        minutes = number(headers.get(minutes_name))
+        resets_ms = _resets_ms(headers.get(at_name) or headers.get(after_name), now_ms)
         if not used and not minutes and resets_ms is None:
             continue  # an account without this window sends zeros
-        yield Report(
-            window=window_name(minutes * 60) if minutes else which,
-            used=used / 100,
-            resets_ms=resets_ms,
-            reported_ms=now_ms,
-            source="header",
-        )
+        window = window_name(minutes * 60) if minutes else which
+        found.append(Report(window, used / 100, resets_ms, now_ms, "header"))
 
 
-def _counted(headers: _Headers, now_ms: int) -> Iterator[Report]:
+def _counted(headers: _Headers, now_ms: int, found: list[Report]) -> None:
+    told = set()
     for window, limit_name, remaining_name, reset_name in _COUNTED:
-        value = headers.get(remaining_name)
-        if value is not None and (remaining := number(value)) is not None:
-            yield _of_counts(
-                window,
-                number(headers.get(limit_name)),
-                remaining,
-                _resets_ms(headers.get(reset_name), now_ms),
-                now_ms,
-            )
+        remaining = number(headers.get(remaining_name))
+        if remaining is None or window in told:
+            continue
+        told.add(window)
+        limit = number(headers.get(limit_name))
+        resets_ms = _resets_ms(headers.get(reset_name), now_ms)
+        found.append(_of_counts(window, limit, remaining, resets_ms, now_ms))
 
 
-def _draft(headers: _Headers, now_ms: int) -> Iterator[Report]:
-    value = headers.get(b"ratelimit")
-    if value is None or (remaining := _DRAFT_REMAINING.search(value)) is None:
+def _draft(headers: _Headers, now_ms: int, found: list[Report]) -> None:
+    value = headers[b"ratelimit"]
+    remaining = _DRAFT_REMAINING.search(value)
+    if remaining is None or any(report.window == "requests" for report in found):
         return
     limit = _DRAFT_LIMIT.search(value) or _DRAFT_LIMIT.search(headers.get(b"ratelimit-policy", b""))
     reset = _DRAFT_RESET.search(value)
-    yield _of_counts(
-        "requests",
-        float(limit[1]) if limit else None,
-        float(remaining[1]),
-        now_ms + int(reset[1]) * 1000 if reset else None,
-        now_ms,
+    found.append(
+        _of_counts(
+            "requests",
+            float(limit[1]) if limit else None,
+            float(remaining[1]),
+            now_ms + int(reset[1]) * 1000 if reset else None,
+            now_ms,
+        )
     )
 
 
@@ -198,12 +176,15 @@ def _of_counts(
     used = float(remaining <= 0)
     if limit:
         used = max(0.0, 1 - remaining / limit)
-    return Report(
-        window=window,
-        used=used,
-        resets_ms=resets_ms,
-        reported_ms=now_ms,
-        source="header",
-        limit=limit,
-        remaining=remaining,
-    )
+    return Report(window, used, resets_ms, now_ms, "header", limit, remaining)
+
+
+_SOURCES: Final[tuple[tuple[tuple[bytes, ...], _Source], ...]] = (
+    ((_UNIFIED + b"5h-utilization", _UNIFIED + b"7d-utilization"), _unified),
+    (tuple(used_name for _, used_name, *_ in _CODEX), _codex),
+    (tuple(remaining_name for _, _, remaining_name, _ in _COUNTED), _counted),
+    ((b"ratelimit",), _draft),
+)
+
+MARKERS: Final = frozenset(marker for markers, _ in _SOURCES for marker in markers)
+"""An answer with none of these reports nothing."""

@@ -23,8 +23,9 @@ LONGEST_S: Final = 400 * 86400.0
 
 _Headers = Mapping[bytes, bytes]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
-_DURATION_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+")
+_AMOUNT: Final = r"(?:(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"{_AMOUNT}d)?{_AMOUNT}h)?{_AMOUNT}m)?{_AMOUNT}s)?{_AMOUNT}ms)?", re.ASCII)
+_DURATION_S: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _IN_WORDS = re.compile(
     r"(?:try again|retry|reset|available again)(?:s| after| in|ing)* "
@@ -191,10 +192,20 @@ def time_ms(text: str, zone: tzinfo = UTC) -> int | None:
 
 
 def duration_s(text: str) -> float | None:
-    """Seconds of a duration such as "34.07s", "1h2m3s", "250ms"; None for anything else."""
-    if _DURATION_WHOLE.fullmatch(text) is None:
+    """Seconds of a duration such as "34.07s", "1h2m3s", "250ms"; None for anything else.
+
+    Units stand in their order, as Go and Google write them.
+    """
+    if text.isascii() and text[-1:] == "s" and text[:-1].replace(".", "", 1).isdecimal():
+        return float(text[:-1])  # plain seconds, the usual case by far
+    found = _DURATION.fullmatch(text)
+    if found is None or not text:
         return None
-    return sum(float(amount) * _UNIT_S[unit] for amount, unit in _DURATION.findall(text))
+    total = 0.0
+    for amount, unit_s in zip(found.groups(), _DURATION_S, strict=True):
+        if amount is not None:
+            total += float(amount) * unit_s
+    return total
 
 
 def in_words_s(text: str, now_ms: int) -> float | None:
