@@ -322,7 +322,8 @@ class Flights:
             self._keep_all(trip, flight.whole(), too_large=flight.closed and flight.is_good)
         finally:
             for key in trip.keys:
-                del self._aloft[key]
+                if (aloft := self._aloft.get(key)) is not None and aloft.flight is flight:
+                    del self._aloft[key]
             self._trips.discard(trip)
             flight.land()
 

@@ -213,7 +213,7 @@ class Passenger:
                 await self._connection.send_piece(self._request, data)
             return
         self._begun = True
-        headers = self._headers(extra)
+        headers = self._headers(extra, self._shown())
         if not self.leads:
             headers += answers.STREAM_HEADERS
         await self._connection.start_stream(self._request, status, content_type, headers, data)
@@ -233,22 +233,21 @@ class Passenger:
         elif self._begun:
             await self._connection.end_stream(self._request, data)
         elif error is not None:
-            extra = self._headers(whole.extra)
+            extra = self._headers(whole.extra, b"")  # a cache neither hits nor misses an error
             await self._connection.respond_error(self._request, error, self._dialect, extra)
         else:
-            extra = self._headers(whole.extra)
+            extra = self._headers(whole.extra, self._shown())
             await self._connection.respond(
                 self._request, whole.status, data, whole.content_type, extra
             )
 
-    def _headers(self, extra: bytes) -> bytes:
+    def _headers(self, extra: bytes, shown: bytes) -> bytes:
         """The answer's own headers: all of them for who began it, else those that still hold."""
-        lines = self._shown()
         if self.leads:
-            return extra + self._personal + lines
+            return extra + self._personal + shown
         self._ledger.note_first_byte()
-        lines += b"x-omniroute-overhead-us: %d\r\n" % self._ledger.overhead_us
-        return lasting_headers(extra) + self._personal + lines
+        overhead = b"x-omniroute-overhead-us: %d\r\n" % self._ledger.overhead_us
+        return lasting_headers(extra) + self._personal + shown + overhead
 
     def _shown(self) -> bytes:
         shown = _SHOWN.get(self._ledger.cache)
