@@ -108,6 +108,20 @@ def test_no_window_of_that_length_wherever_it_begins_has_more_than_the_limit(
         assert sum(n for at_ms, n in events if begin_ms < at_ms <= end_ms) <= 100
 
 
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 20)), max_size=60))
+def test_a_rolling_meter_has_used_what_its_thirteen_slots_have(drawn):
+    made = make(kind="rolling", window_ms=60_000, limit=1 << 40)
+    stored: bytes | None = None
+    now_ms, events = NOW_MS, list[tuple[int, int]]()
+    for pass_ms, amount in drawn:
+        now_ms += pass_ms
+        stored = made.settle(stored, 0, amount, now_ms)
+        events.append((now_ms // 5_000, amount))
+        assert used(made, stored, now_ms) == sum(
+            amount for slot, amount in events if slot >= now_ms // 5_000 - 12
+        )
+
+
 @given(windows, st.integers(1, 60), st.integers(1, 20 * 60_000), st.integers(1, 100))
 def test_the_wait_that_is_told_is_as_long_as_it_must_be_and_no_longer(
     window, first, pass_ms, amount
