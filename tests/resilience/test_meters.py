@@ -108,7 +108,7 @@ def test_no_window_of_that_length_wherever_it_begins_has_more_than_the_limit(
         assert sum(n for at_ms, n in events if begin_ms < at_ms <= end_ms) <= 100
 
 
-@given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 20)), max_size=60))
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 20)), min_size=30, max_size=60))
 def test_a_rolling_meter_has_used_what_its_thirteen_slots_have(drawn):
     made = make(kind="rolling", window_ms=60_000, limit=1 << 40)
     stored: bytes | None = None
