@@ -95,7 +95,9 @@ class LmdbAnswers:
                     if holder != owner and until_ms > now_ms:
                         return Theirs(holder, its_tag)
                 if row is None and not tag:
-                    _count(txn, misses=1)
+                    sums = _Sums(txn)
+                    sums.misses += 1
+                    sums.write(txn)
                 txn.put(CLAIM + key, layout.pack_claim(owner, now_ms + LEASE_MS, tag))
         except _NoRoom:
             pass  # nobody will wait for this answer; it is made all the same
@@ -144,11 +146,14 @@ class LmdbAnswers:
         try:
             for _ in range(_ROUNDS if needed <= room and expires_ms > now_ms else 0):
                 with self._writing("keep an answer") as txn:
-                    _remove(txn, key)
-                    if _make_room(txn, room - needed, now_ms):
-                        _insert(txn, key, entry, blob)
+                    sums = _Sums(txn)
+                    _remove(txn, key, sums)
+                    if has_room := _make_room(txn, room - needed, now_ms, sums):
+                        _insert(txn, key, entry, blob, sums)
                         _end_claim(txn, key, owner)
-                        return True
+                    sums.write(txn)
+                if has_room:
+                    return True
         except _NoRoom:
             pass
         self.abandon(key, owner)
@@ -161,7 +166,10 @@ class LmdbAnswers:
     def forget(self, key: bytes) -> bool:
         try:
             with self._writing("remove an answer") as txn:
-                return _remove(txn, key)
+                sums = _Sums(txn)
+                removed = _remove(txn, key, sums)
+                sums.write(txn)
+                return removed
         except _NoRoom:
             return False  # it goes with the next eviction, or when it expires
 
@@ -174,8 +182,10 @@ class LmdbAnswers:
         with contextlib.suppress(_NoRoom):
             while not done:
                 with self._writing("evict answers") as txn:
-                    done = _make_room(txn, room, now_ms)
-                    evicted = _read_totals(txn).entries
+                    sums = _Sums(txn)
+                    done = _make_room(txn, room, now_ms, sums)
+                    sums.write(txn)
+                    evicted = sums.entries
             self._end_dead_claims(now_ms)
         return before - evicted
 
@@ -213,7 +223,10 @@ class LmdbAnswers:
             ]
             for start in range(0, len(doomed), _CUT):
                 with self._writing("purge answers") as txn:
-                    purged += sum(_remove(txn, key) for key in doomed[start : start + _CUT])
+                    sums = _Sums(txn)
+                    cut = doomed[start : start + _CUT]
+                    purged += sum(_remove(txn, key, sums) for key in cut)
+                    sums.write(txn)
 
     def listing(self, limit: int, now_ms: int) -> list[Listed]:
         listed: list[Listed] = []
@@ -240,7 +253,7 @@ class LmdbAnswers:
 
     def stats(self) -> AnswerStats:
         with self._reading("read the figures of the cache") as txn:
-            return AnswerStats(*_read_totals(txn))
+            return AnswerStats(*layout.unpack_totals(txn.get(TOTALS)))
 
     # --- neighbours -----------------------------------------------------------------------------
 
@@ -254,16 +267,18 @@ class LmdbAnswers:
         row = layout.pack_neighbour(neighbour)
         try:
             with self._writing("remember a neighbour") as txn:
-                _forget_neighbour(txn, neighbour.key)
+                sums = _Sums(txn)
+                _forget_neighbour(txn, neighbour.key, sums)
                 stored = txn.get(ENTRY + neighbour.key)
                 if stored is None:
                     return False
                 number = _last_number(txn, bucket) + 1
-                _drop_oldest(txn, bucket, number)
+                _drop_oldest(txn, bucket, number, sums)
                 place = NEIGHBOUR + bucket + number.to_bytes(8, "big")
                 txn.put(place, row)
                 entry = layout.unpack_entry(stored)
-                _replace(txn, neighbour.key, entry, place, 2 * len(row))
+                _replace(txn, neighbour.key, entry, place, 2 * len(row), sums)
+                sums.write(txn)
         except _NoRoom:
             return False
         return True
@@ -310,14 +325,18 @@ def _last_before(cursor: "_Cursor", bound: bytes) -> bool:
     return cursor.prev() if cursor.set_range(bound) else cursor.last()
 
 
-def _read_totals(txn: "_Txn") -> Totals:
-    return layout.unpack_totals(txn.get(TOTALS))
+class _Sums:
+    """The totals while a transaction changes them; to be written once, before it ends."""
 
+    __slots__ = ("bytes", "entries", "evicted", "hits", "misses")
 
-def _count(txn: "_Txn", **changes: int) -> None:
-    totals = _read_totals(txn)
-    summed = {name: getattr(totals, name) + change for name, change in changes.items()}
-    txn.put(TOTALS, layout.pack_totals(totals._replace(**summed)))
+    def __init__(self, txn: "_Txn") -> None:
+        totals = layout.unpack_totals(txn.get(TOTALS))
+        self.entries, self.bytes, self.hits, self.misses, self.evicted = totals
+
+    def write(self, txn: "_Txn") -> None:
+        totals = Totals(self.entries, self.bytes, self.hits, self.misses, self.evicted)
+        txn.put(TOTALS, layout.pack_totals(totals))
 
 
 def _live_entry(txn: "_Txn", key: bytes, now_ms: int) -> Entry | None:
@@ -344,21 +363,24 @@ def _use(txn: "_Txn", key: bytes, now_ms: int) -> Found | None:
         txn.delete(layout.ordered(USED, entry.used_ms, key))
         txn.put(layout.ordered(USED, used_ms, key), b"")
     if not entry.tag:
-        _count(txn, hits=1)
+        sums = _Sums(txn)
+        sums.hits += 1
+        sums.write(txn)
     txn.put(ENTRY + key, layout.pack_entry(entry._replace(used_ms=used_ms, hits=entry.hits + 1)))
     return found
 
 
-def _insert(txn: "_Txn", key: bytes, entry: Entry, blob: bytes) -> None:
+def _insert(txn: "_Txn", key: bytes, entry: Entry, blob: bytes, sums: _Sums) -> None:
     txn.put(ENTRY + key, layout.pack_entry(entry))
     txn.put(layout.ordered(USED, entry.used_ms, key), b"")
     txn.put(layout.ordered(EXPIRY, entry.expires_ms, key), b"")
     for row_key, piece in layout.pieces(key, blob):
         txn.put(row_key, piece)
-    _count(txn, entries=1, bytes=entry.footprint)
+    sums.entries += 1
+    sums.bytes += entry.footprint
 
 
-def _remove(txn: "_Txn", key: bytes) -> bool:
+def _remove(txn: "_Txn", key: bytes, sums: _Sums) -> bool:
     """An entry with all its rows; False when it is not there."""
     row = txn.get(ENTRY + key)
     if row is None:
@@ -371,30 +393,30 @@ def _remove(txn: "_Txn", key: bytes) -> bool:
         txn.delete(row_key)
     if entry.neighbour:
         txn.delete(entry.neighbour)
-    _count(txn, entries=-1, bytes=-entry.footprint)
+    sums.entries -= 1
+    sums.bytes -= entry.footprint
     return True
 
 
-def _make_room(txn: "_Txn", room: int, now_ms: int) -> bool:
+def _make_room(txn: "_Txn", room: int, now_ms: int, sums: _Sums) -> bool:
     """Removes what is expired and what is beyond `room`, at most a cut; is all of it done?"""
-    removed = removed_bytes = 0
+    removed, least_bytes = 0, sums.bytes - _CUT_BYTES
+    cursor = txn.cursor()
     for order in (EXPIRY, USED):
-        while removed < _CUT and removed_bytes < _CUT_BYTES:
-            first = next(_rows(txn, order), None)
-            totals = _read_totals(txn)
-            if first is None:
+        # The first row of the order is looked up anew each time: the one before it is gone.
+        while (order == EXPIRY or sums.bytes > room) and cursor.set_range(order):
+            row_key = cursor.key()
+            if row_key[:1] != order:
                 break
-            time_ms, key = layout.split_ordered(first[0])
-            if (order == EXPIRY and time_ms > now_ms) or (order == USED and totals.bytes <= room):
+            time_ms, key = layout.split_ordered(row_key)
+            if order == EXPIRY and time_ms > now_ms:
                 break
-            _remove(txn, key)
+            if removed == _CUT or sums.bytes <= least_bytes:
+                return False
+            _remove(txn, key, sums)
             removed += 1
-            removed_bytes += totals.bytes - _read_totals(txn).bytes
-            if order == USED:
-                _count(txn, evicted=1)
-        else:
-            return False
-    return _read_totals(txn).bytes <= room
+            sums.evicted += order == USED
+    return sums.bytes <= room
 
 
 def _end_claim(txn: "_Txn", key: bytes, owner: bytes) -> None:
@@ -418,15 +440,15 @@ def _last_number(txn: "_Txn", bucket: bytes) -> int:
     return int.from_bytes(key[1 + KEY_BYTES :], "big")
 
 
-def _drop_oldest(txn: "_Txn", bucket: bytes, number: int) -> None:
+def _drop_oldest(txn: "_Txn", bucket: bytes, number: int, sums: _Sums) -> None:
     """Numbers follow each other, so the one that must go for `number` is known without counting."""
     place = NEIGHBOUR + bucket + max(0, number - NEIGHBOURS_MAX).to_bytes(8, "big")
     row = txn.get(place)
     if row is not None:
-        _forget_neighbour(txn, layout.unpack_neighbour(row).key)
+        _forget_neighbour(txn, layout.unpack_neighbour(row).key, sums)
 
 
-def _forget_neighbour(txn: "_Txn", key: bytes) -> None:
+def _forget_neighbour(txn: "_Txn", key: bytes, sums: _Sums) -> None:
     """The neighbour of an entry, if it has one."""
     stored = txn.get(ENTRY + key)
     if stored is None:
@@ -435,10 +457,12 @@ def _forget_neighbour(txn: "_Txn", key: bytes) -> None:
     if entry.neighbour:
         row = txn.get(entry.neighbour) or b""
         txn.delete(entry.neighbour)
-        _replace(txn, key, entry, b"", -2 * len(row))
+        _replace(txn, key, entry, b"", -2 * len(row), sums)
 
 
-def _replace(txn: "_Txn", key: bytes, entry: Entry, neighbour: bytes, grown: int) -> None:
+def _replace(
+    txn: "_Txn", key: bytes, entry: Entry, neighbour: bytes, grown: int, sums: _Sums
+) -> None:
     changed = entry._replace(neighbour=neighbour, footprint=entry.footprint + grown)
     txn.put(ENTRY + key, layout.pack_entry(changed))
-    _count(txn, bytes=grown)
+    sums.bytes += grown
