@@ -1,5 +1,6 @@
 """What workers wait for exists after the bootstrap, on a fresh dir, a used one and a broken one."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from omniroute.config import ConfigError
 from omniroute.control import bootstrap
 from omniroute.control.bootstrap import Foundation
 from omniroute.control.configuration import Sources
+from omniroute.control.priming import owners_of
 from omniroute.installation import InstallationError
 from omniroute.record import Record
+from omniroute.state.interface import Hold
 from omniroute.store.database import Store
 from omniroute.store.interface import StoreError
 from omniroute.usage import Usage
@@ -70,6 +73,80 @@ def test_a_lost_state_gets_its_counters_from_the_history(data_dir: Path) -> None
     again = build(data_dir)
     assert again.state.usage("k", now_ms // DAY_MS).input_tokens == 5
     assert again.warnings
+    again.state.close()
+
+
+BUDGETED = """
+[[keys]]
+name = "k"
+key = "sk-of-this-test"
+budget = { usd = 1.0, period = "monthly" }
+"""
+
+
+def limits(made: Foundation) -> dict[str, tuple[int, int]]:
+    """Used and reserved of every configured limit."""
+    assert made.configuration.snapshot is not None
+    meters = list(owners_of(made.configuration.snapshot))
+    readings = made.state.limits.readings(meters, time.time_ns() // 1_000_000)
+    return {meter.key: reading[:2] for meter, reading in zip(meters, readings, strict=True)}
+
+
+def spent(number: int) -> Record:
+    now_ms = time.time_ns() // 1_000_000
+    return Record(id=f"r{number}", started_ms=now_ms, key_id="file/k", cost_microusd=300_000)
+
+
+def test_with_the_state_deleted_a_start_still_knows_what_was_spent(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    config_file = tmp_path / "omniroute.toml"
+    config_file.write_text(BUDGETED)
+    first = build(data_dir, config_file)
+    assert limits(first) == {"key/file/k/usd/monthly": (0, 0)}
+    first.state.close()
+    store = Store.open(first.installation.database)
+    store.insert_records([spent(1), spent(2)])
+    store.close()
+    shutil.rmtree(data_dir / "state.lmdb")
+
+    again = build(data_dir, config_file)
+    assert limits(again) == {"key/file/k/usd/monthly": (600_000, 0)}
+    again.state.close()
+
+
+def test_a_limit_that_is_new_knows_what_was_spent_before_it_was_set(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    config_file = tmp_path / "omniroute.toml"
+    config_file.write_text("")
+    first = build(data_dir, config_file)
+    store = Store.open(first.installation.database)
+    store.insert_records([spent(1)])
+    store.close()
+    first.state.settle(spent(2))  # still in the outbox
+    first.state.close()
+
+    config_file.write_text(BUDGETED)
+    again = build(data_dir, config_file)
+    assert limits(again) == {"key/file/k/usd/monthly": (600_000, 0)}
+    assert again.state.stats().outbox_records == 0
+    again.state.close()
+
+
+def test_a_start_settles_what_dead_workers_held(data_dir: Path, tmp_path: Path) -> None:
+    config_file = tmp_path / "omniroute.toml"
+    config_file.write_text(BUDGETED)
+    first = build(data_dir, config_file)
+    assert first.configuration.snapshot is not None
+    (meter,) = owners_of(first.configuration.snapshot)
+    # Under a ticket whose process nobody has registered.
+    first.state.limits.reserve(b"t" * 16, [Hold(meter, 900_000)], spent(1), spent(1).started_ms)
+    assert limits(first) == {"key/file/k/usd/monthly": (0, 900_000)}
+    first.state.close()
+    again = build(data_dir, config_file)
+    assert limits(again) == {"key/file/k/usd/monthly": (300_000, 0)}
+    assert again.state.stats().outbox_records == 1
     again.state.close()
 
 

@@ -103,6 +103,10 @@ def allow(config_file: Path, *hosts: str) -> None:
     config_file.write_text(f"[server]\nallowed_hosts = {list(hosts)}\n")
 
 
+def budget_for_a_key(config_file: Path) -> None:
+    config_file.write_text('[[keys]]\nname = "k"\nkey = "sk-of-a-test"\nbudget = { usd = 1 }\n')
+
+
 def record(id_: str) -> Record:
     return Record(id=id_, started_ms=time.time_ns() // 1_000_000)
 
@@ -169,6 +173,30 @@ async def test_a_childs_death_has_its_readers_checked(
     await running.link.send("child_died", kind="worker", number=1, pid=1)
     with trio.fail_after(20):
         await checked.wait()
+
+
+async def test_what_a_dead_worker_held_is_settled_and_its_requests_recorded(
+    running: Running,
+) -> None:
+    limits = running.foundation.state.limits
+    limits.note([(b"nobodys " + bytes(8), record("lost"))])
+    await running.link.send("child_died", kind="worker", number=1, pid=1)
+    with trio.fail_after(20):
+        while running.outcomes() != {"lost": "worker_lost"}:  # noqa: ASYNC110 - in the database
+            await trio.sleep(0.02)
+
+
+async def test_a_limit_that_is_set_while_it_runs_knows_what_was_spent(
+    running: Running, config_file: Path
+) -> None:
+    spent = record("one")
+    spent.key_id, spent.cost_microusd = "file/k", 250_000
+    running.foundation.state.settle(spent)
+    budget_for_a_key(config_file)
+    await running.link.send("reload")
+    status = await running.until(lambda status: status["limits"])
+    (budget,) = status["limits"]
+    assert (budget["used"], budget["limit"]) == (250_000, 1_000_000)
 
 
 async def test_a_deleted_state_ends_the_process_with_a_reason(running: Running) -> None:

@@ -1,5 +1,6 @@
 """The status tells what is wrong in sentences, and never anything secret."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from omniroute.control.drain import DrainStatus
 from omniroute.control.jobs import Job
 from omniroute.control.status import Status
 from omniroute.installation import Installation
+from omniroute.record import Record
+from omniroute.state.interface import Hold
 from omniroute.state.memory_state import MemoryState
 
 
@@ -54,6 +57,35 @@ def test_it_shows_what_the_supervisor_said(status: Status) -> None:
     assert document["workers"] == [worker]
     assert document["control_restarts"] == 2
     assert document["draining"] is True
+
+
+def test_it_shows_how_far_each_limit_is_used(status: Status) -> None:
+    assert status.document()["limits"] == []
+    file = status.configuration.file
+    assert file is not None
+    file.write_text(
+        '[[keys]]\nname = "k"\nkey = "very-secret-key"\nrpm = 5\nbudget = { usd = 2 }\n'
+    )
+    status.configuration.publish()
+    snapshot = status.configuration.snapshot
+    assert snapshot is not None
+    now_ms = time.time_ns() // 1_000_000
+    (key,) = snapshot.keys
+    amounts = {"requests": 1, "usd": 500_000}
+    holds = [Hold(meter, amounts[meter.measure]) for meter in key.meters]
+    note = Record(id="r", started_ms=now_ms)
+    assert status.state.limits.reserve(b"t" * 16, holds, note, now_ms) is None
+    limits = {limit["key"]: limit for limit in status.document()["limits"]}
+    budget = limits["key/file/k/usd/monthly"]
+    assert budget.pop("resets_ms") > now_ms
+    assert budget == {
+        "key": "key/file/k/usd/monthly",
+        "measure": "usd",
+        "limit": 2_000_000,
+        "used": 0,
+        "reserved": 500_000,
+    }
+    assert limits["key/file/k/rpm"]["used"] == 1
 
 
 def test_every_kind_of_trouble_is_a_problem(status: Status) -> None:
