@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from typing import Final, NamedTuple, Protocol
 
 from omniroute.record import Record
-from omniroute.resilience.meters import Measure, Meter, Part, gauge, measure
+from omniroute.resilience.gauges import gauge
+from omniroute.resilience.meters import Measure, Meter, Part, measure
 from omniroute.snapshot import Snapshot
 from omniroute.state.interface import State
 from omniroute.store.interface import UsedRow

@@ -2,7 +2,7 @@
 
 One implementation of `interface.Limits`, for LMDB and for its twin in memory: the tables and the
 way to begin a transaction are given. What the stored bytes of a meter mean is for
-`resilience.meters`; here is who has reserved what.
+`resilience.gauges`; here is who has reserved what.
 
 * meters: `Gauge.key` -> the bytes of its kind;
 * reservations: ticket (16 bytes: incarnation, number) -> how many holds, where the note begins, the
@@ -23,7 +23,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from omniroute.record import Record
-from omniroute.resilience.meters import Gauge, Gauges, Meter, Part, Reading, Refused
+from omniroute.resilience.gauges import Gauge, Gauges
+from omniroute.resilience.meters import Meter, Part, Reading, Refused
 from omniroute.state import incarnation
 from omniroute.state.interface import Hold, Refusal, StateError
 from omniroute.state.layout import decode_record, encode_record

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 
 from omniroute.record import Record
 from omniroute.resilience.calendar import Calendar
-from omniroute.resilience.meters import SLOTS, Meter, measure
+from omniroute.resilience.gauges import SLOTS
+from omniroute.resilience.meters import Meter, measure
 from omniroute.state import incarnation
 from omniroute.state.interface import Hold, State
 from omniroute.state.layout import DAY_MS, decode_record
