@@ -152,10 +152,18 @@ class Worker:
             _log.warning("the supervisor is gone; leaving")
         gateway.drain(self._drain_timeout_s)
 
+    @staticmethod
+    def _note(gateway: Gateway) -> None:
+        try:
+            gateway.note_running()
+        except StateError:
+            _log.exception("how far the running requests are could not be noted")
+
     async def _beat(self, link: Link, state: State, gateway: Gateway) -> None:
         leaving = False
         while True:
             await link.send("beat", inflight=gateway.inflight)
+            self._note(gateway)
             if not leaving and not state.in_place():
                 # Settling into a deleted file would lose counters and history quietly.
                 _log.error("the state's files were removed or replaced; leaving for a fresh start")

@@ -27,6 +27,7 @@ class StandInGateway:
         self.worker_id = worker_id
         self.limits: list[float] = []
         self.inflight = 3
+        self.noted = 0
         self._drained = trio.Event()
         self.may_end = trio.Event()
         self.may_end.set()
@@ -41,6 +42,9 @@ class StandInGateway:
         task_status.started()
         await self._drained.wait()
         await self.may_end.wait()
+
+    def note_running(self) -> None:
+        self.noted += 1
 
     def drain(self, limit_s: float) -> None:
         self.limits.append(limit_s)

@@ -37,6 +37,15 @@ def decode_request(codec: Codec, body: bytes, path: PathFacts) -> ir.Request:
         raise GatewayError(ErrorKind.BAD_REQUEST, error.message, param=error.param) from None
 
 
+def cannot_carry(target: TargetModel, format_: str, error: ir.CannotCarry) -> GatewayError:
+    """What a client is told whose request needs what the target's format has not."""
+    return GatewayError(
+        ErrorKind.BAD_REQUEST,
+        f"{target.model} ({format_}) cannot carry {error}.",
+        param=error.feature,
+    )
+
+
 class Translation:
     """One request on its way to one target, and the answer on its way back."""
 
@@ -64,11 +73,7 @@ class Translation:
         try:
             encoded = target.encode_request(request, target_model)
         except ir.CannotCarry as error:
-            raise GatewayError(
-                ErrorKind.BAD_REQUEST,
-                f"{target_model.model} ({target.format}) cannot carry {error}.",
-                param=error.feature,
-            ) from None
+            raise cannot_carry(target_model, target.format, error) from None
         self.body = encoded.body
         self.losses: Sequence[str] = encoded.losses
         self._names = encoded.tool_names

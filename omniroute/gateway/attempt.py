@@ -1,7 +1,7 @@
 """One attempt: ask one target, relay its answer, or say why nothing came of it.
 
-`AttemptRun.run` returns when the client has been answered, and raises `AttemptFailed` when it has
-not been, or not to the end; the verdict in it says whether another target may still be tried.
+`ask` and the `relay_…` methods return when the client has been answered, and raise `AttemptFailed`
+when it has not been, or not to the end; it says what happened, and what follows is not judged here.
 Back-pressure is a pull: a piece of the upstream's answer is sent on before the next is read. While
 the upstream is silent, the connection's `due` brings keepalives and, in the end, a timeout.
 """
@@ -19,11 +19,13 @@ from omniroute.formats.translate import Translation
 from omniroute.gateway import answers
 from omniroute.gateway.connection import ClientConnection, Overdue
 from omniroute.gateway.decoding import Decoder, DecodingError, is_identity
-from omniroute.gateway.reply import Reply
+from omniroute.gateway.reply import PROGRESS_S, Reply
 from omniroute.gateway.upstream import Upstream
 from omniroute.gateway.view import Target, View
-from omniroute.net.connector import ConnectFailed
-from omniroute.resilience.verdict import Failure, Verdict, of_failure, of_status
+from omniroute.net.connector import ConnectFailed, Origin
+from omniroute.providers import quotas
+from omniroute.resilience.hints import retry_hint_s
+from omniroute.resilience.verdict import Failed, Failure
 from omniroute.usage import NO_USAGE, Usage, estimate_usage
 from omniroute.wire.http1 import ProtocolError, Response
 from omniroute.wire.sse import SseTooLong
@@ -38,12 +40,16 @@ T = TypeVar("T")
 
 
 class AttemptFailed(Exception):
-    """One attempt came to nothing; `error` is what the client is told if no other does better."""
+    """One attempt came to nothing; `error` is what the client is told if no other does better.
 
-    def __init__(self, error: GatewayError, verdict: Verdict) -> None:
+    `hint_s`: when the target itself said that it may be asked again.
+    """
+
+    def __init__(self, error: GatewayError, failed: Failed, hint_s: float | None = None) -> None:
         super().__init__(error.message)
         self.error = error
-        self.verdict = verdict
+        self.failed = failed
+        self.hint_s = hint_s
 
 
 class AttemptRun:
@@ -51,7 +57,9 @@ class AttemptRun:
 
     __slots__ = (
         "_connection",
+        "_flowing",
         "_model",
+        "_origin",
         "_patience_s",
         "_reply",
         "_silent_since",
@@ -68,6 +76,7 @@ class AttemptRun:
         view: View,
         target: Target,
         model: str,
+        origin: Origin,
         *,
         streaming: bool,
     ) -> None:
@@ -76,10 +85,12 @@ class AttemptRun:
         self._view = view
         self._target = target
         self._model = model
+        self._origin = origin
         self._streaming = streaming
         self._upstream: Upstream | None = None
         self._silent_since = 0.0
         self._patience_s = 0.0
+        self._flowing = False  # what arrives goes on to the client
         connection.on_overdue = self._on_overdue
 
     def close(self) -> None:
@@ -103,7 +114,7 @@ class AttemptRun:
         ledger = self._reply.ledger
         clock = connection.clock
         pool = connection.gateway.pool
-        origin = self._target.origin
+        origin = self._origin
         fresh = False
         while True:
             began = clock()
@@ -133,6 +144,10 @@ class AttemptRun:
                     continue
                 raise self._broken(error) from None
             ledger.upstream_wait_s += clock() - sent_at
+            if quotas.has_reports(response.fields):
+                connection.gateway.health.reported(
+                    self._target, response.fields, connection.gateway.now_ms()
+                )
             if response.status >= 300:
                 await self._refused(response)
             return response
@@ -150,7 +165,9 @@ class AttemptRun:
                 body += decoder.feed(piece) if decoder is not None else piece
         except (OSError, ProtocolError, DecodingError) as error:
             body = body or f"(its explanation did not arrive: {error})".encode()
-        said = DIALECTS[self._target.format].upstream_error(body[:ERROR_BODY_BYTES])
+        body = body[:ERROR_BODY_BYTES]
+        said = DIALECTS[self._target.format].upstream_error(body)
+        hint_s = retry_hint_s(response.fields, body, self._connection.gateway.now_ms())
         status = response.status if response.status >= 400 else 502
         hint = "; check the api_key of this connection" if status in (401, 403) else ""
         raise AttemptFailed(
@@ -161,9 +178,10 @@ class AttemptRun:
                 error_type=said.type,
                 code=said.code,
                 param=said.param,
-                retry_after_s=retry_after_s(response),
+                retry_after_s=hint_s,
             ),
-            of_status(response.status),
+            self._described(status=response.status, said=said, body=body),
+            hint_s,
         )
 
     # --- relaying -------------------------------------------------------------------------------
@@ -184,6 +202,8 @@ class AttemptRun:
             if reported is not None:
                 usage, source = reported, "upstream"
             else:
+                if (said := reply.dialect.answer_fault(body)) is not None:
+                    raise self._fault(said)
                 usage = estimate_usage(reply.ledger.body_bytes, len(body))
                 source = "estimated"
             if self._target.sanitises:
@@ -207,7 +227,7 @@ class AttemptRun:
                 size += len(piece)
                 if size > limit:
                     raise self._failed(
-                        Failure.BROKEN,
+                        Failure.UNREADABLE,
                         ErrorKind.UPSTREAM_BROKEN,
                         f"its answer is larger than {limit} bytes (limits.answer_bytes)",
                     )
@@ -230,14 +250,17 @@ class AttemptRun:
                 return translation.unfolded(body)
             return translation.answer(body)
         except ir.FormatError as error:
-            raise self._broken(error) from None
+            said = DIALECTS[self._target.format].answer_fault(body)
+            if said is not None and not is_event_stream(response):
+                raise self._fault(said) from None
+            raise self._unreadable(error) from None
 
     async def relay_stream(self, response: Response, tap: Tap) -> None:
         """Pass a stream on as it comes, whole events at a time, translated where need be."""
         upstream = self._upstream
         assert upstream is not None
         reply = self._reply
-        reply.tap = tap
+        reply.use(tap)
         clock = self._connection.clock
         read = upstream.body
         held = b""
@@ -260,7 +283,7 @@ class AttemptRun:
                 else:
                     out = tap.feed(piece if decoder is None else decoder.feed(piece))
             except (DecodingError, SseTooLong, ir.FormatError) as error:
-                raise self._broken(error) from None
+                raise self._unreadable(error) from None
             if tap.error is not None:
                 if out and not holding:
                     await reply.give(response, out)
@@ -269,12 +292,16 @@ class AttemptRun:
                 held += out
                 if holding and (tap.generated or tap.done or len(held) > HELD_BYTES):
                     holding = False
+                    self._flowing = not tap.done
                     reply.ledger.upstream_wait_s += clock() - wait_from
+                    reply.on_began()
                     if not tap.done:
                         await reply.give(response, held)
                         held = b""
             elif out:
                 await reply.give(response, out)
+                if reply.wants_progress:
+                    await reply.progress(self._silent_since)
             if tap.done or not piece:
                 break
         if not tap.complete:
@@ -311,9 +338,19 @@ class AttemptRun:
         """From now on the upstream may be silent for so long; keepalives are sent meanwhile."""
         self._silent_since = now
         self._patience_s = patience_s
-        if self._streaming:
-            patience_s = min(patience_s, self._reply.keepalive_s)
-        self._connection.due = now + patience_s
+        self._connection.due = self._due()
+
+    def _due(self) -> float:
+        """When this attempt has to look after its client or its upstream next."""
+        due = self._silent_since + self._patience_s
+        if not self._streaming:
+            return due
+        # Attempts that fail one after the other are one long silence to the client.
+        reply = self._reply
+        if not self._flowing:
+            return min(due, reply.heard_at + reply.keepalive_s)
+        pause_s = PROGRESS_S if reply.wants_progress else reply.keepalive_s
+        return min(due, max(self._silent_since, reply.heard_at) + pause_s)
 
     async def _patiently(self, read: Callable[[], Awaitable[T]], patience_s: float) -> T:
         """Await something of the upstream, sending keepalives while it is silent."""
@@ -336,10 +373,7 @@ class AttemptRun:
     def _on_overdue(self, now: float) -> None:
         """The sweep found `due` passed. While events flow, this only moves the deadline on."""
         connection = self._connection
-        patience_s = self._patience_s
-        if self._streaming:
-            patience_s = min(patience_s, self._reply.keepalive_s)
-        due = self._silent_since + patience_s
+        due = self._due()
         if due > now:
             connection.due = due
             return
@@ -348,26 +382,46 @@ class AttemptRun:
             connection.due = inf  # not waiting for the upstream: other limits hold meanwhile
 
     async def _overdue(self) -> None:
-        connection = self._connection
-        if connection.clock() - self._silent_since >= self._patience_s:
+        if self._connection.clock() - self._silent_since >= self._patience_s:
             raise self._failed(
                 Failure.TIMEOUT,
                 ErrorKind.UPSTREAM_TIMEOUT,
                 f"it sent nothing for {self._patience_s:g} s",
             )
         await self._reply.keepalive()
-        connection.due = min(
-            connection.clock() + self._reply.keepalive_s, self._silent_since + self._patience_s
-        )
+        self._connection.due = self._due()
 
     # --- failing --------------------------------------------------------------------------------
 
     def _name(self) -> str:
         return f"{self._target.connection_id} ({self._model})"
 
+    def _described(
+        self,
+        *,
+        status: int | None = None,
+        failure: Failure | None = None,
+        said: UpstreamError | None = None,
+        body: bytes = b"",
+    ) -> Failed:
+        """What happened, as verdicts are found by."""
+        target = self._target
+        return Failed(
+            status=status,
+            failure=failure,
+            type=(said.type or "") if said is not None else "",
+            code=(said.code or "") if said is not None else "",
+            message=said.message if said is not None else "",
+            body=body,
+            auth=target.auth,
+            limits_per_model=target.limits_per_model,
+            own_way=target.own_way,
+            begun=self._reply.begun,
+        )
+
     def _failed(self, failure: Failure, kind: ErrorKind, why: str) -> AttemptFailed:
-        verdict = Verdict.TELL if self._reply.begun else of_failure(failure)
-        return AttemptFailed(GatewayError(kind, f"{self._name()}: {why}"), verdict)
+        error = GatewayError(kind, f"{self._name()}: {why}")
+        return AttemptFailed(error, self._described(failure=failure))
 
     def _no_connection(self, error: ConnectFailed) -> AttemptFailed:
         if error.refused_by_policy:
@@ -382,16 +436,36 @@ class AttemptRun:
             f"its connection or answer broke: {why}",
         )
 
+    def _unreadable(self, error: Exception) -> AttemptFailed:
+        why = error.message if isinstance(error, ir.FormatError) else str(error)
+        return self._failed(
+            Failure.UNREADABLE,
+            ErrorKind.UPSTREAM_BROKEN,
+            f"its answer cannot be read: {why}",
+        )
+
     def _stream_error(self, said: UpstreamError) -> AttemptFailed:
-        verdict = Verdict.TELL if self._reply.begun else of_failure(Failure.STREAM_ERROR)
+        hint_s = retry_hint_s({}, said.message.encode(), self._connection.gateway.now_ms())
         error = GatewayError(
             ErrorKind.UPSTREAM_ERROR,
             f"{self._name()} reported in its stream: {said.message}",
             error_type=said.type,
             code=said.code,
             param=said.param,
+            retry_after_s=hint_s,
         )
-        return AttemptFailed(error, verdict)
+        return AttemptFailed(
+            error, self._described(failure=Failure.STREAM_ERROR, said=said), hint_s
+        )
+
+    def _fault(self, said: UpstreamError) -> AttemptFailed:
+        """A 200 that is no answer: an error in its place, or nothing at all."""
+        error = GatewayError(
+            ErrorKind.UPSTREAM_BROKEN,
+            f"{self._name()} answered 200 without an answer: {said.message}",
+            code=said.code,
+        )
+        return AttemptFailed(error, self._described(failure=Failure.STREAM_ERROR, said=said))
 
     def _stream_decoder(self, response: Response) -> Decoder | None:
         try:
@@ -415,14 +489,3 @@ def is_event_stream(response: Response) -> bool:
     """Does an answer come as server-sent events?"""
     content_type = response.fields.get(b"content-type", b"")
     return content_type.partition(b";")[0].strip().lower() == EVENT_STREAM
-
-
-def retry_after_s(response: Response) -> float | None:
-    """Seconds of a Retry-After header; its date form is passed over (no provider sends it)."""
-    value = response.fields.get(b"retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        return None

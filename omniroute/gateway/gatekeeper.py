@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.gateway.endpoints import query_key
-from omniroute.gateway.view import ANONYMOUS, Principal, View
+from omniroute.gateway.view import Principal, View
 from omniroute.wire.http1 import Request
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Gatekeeper:
                     connection.credential = (view, header, principal)
                 return principal
         if not view.server.require_api_key:
-            return ANONYMOUS
+            return view.anonymous
         if not presented:
             raise GatewayError(
                 ErrorKind.MISSING_KEY,

@@ -1,18 +1,25 @@
 """What one request cost and took, gathered while it is served and written down once.
 
-`settle` writes the one record of a request into the shared state, however often it is called: the
-first word holds. Times are kept in seconds of the gateway's clock and recorded in microseconds.
+`settle` writes the one record of a request into the shared state and settles what the request held,
+however often it is called: the first word holds. `lost` is the record as it would be if this worker
+died now. Times are kept in seconds of the gateway's clock and recorded in microseconds.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
+from omniroute.gateway.admission import Admission
 from omniroute.gateway.endpoints import Endpoint
-from omniroute.record import Record
-from omniroute.usage import NO_USAGE, Usage
+from omniroute.providers.pricing import Price, cost_microusd
+from omniroute.record import Record, Tried
+from omniroute.usage import NO_USAGE, Usage, estimate_usage
 
 if TYPE_CHECKING:
+    from omniroute.formats.base import Tap
     from omniroute.gateway.connection import ClientConnection
     from omniroute.gateway.view import Principal, Target
+
+_log = logging.getLogger("omniroute.gateway")
 
 
 class Ledger:
@@ -22,18 +29,29 @@ class Ledger:
         "_connection",
         "_endpoint",
         "_model",
+        "_noted",
+        "_noted_characters",
         "_principal",
         "_settled",
         "_target",
+        "admission",
         "answer_bytes",
+        "attempt_began",
         "attempts",
         "body_bytes",
+        "cache",
+        "combo",
         "connect_s",
         "first_byte_us",
         "model_asked",
         "overhead_us",
+        "price",
+        "queue_s",
+        "session",
         "started_ms",
         "stream",
+        "tap",
+        "tried",
         "upstream_wait_s",
     )
 
@@ -50,29 +68,51 @@ class Ledger:
         self._target: Target | None = None
         self._model = ""
         self._settled = False
+        self._noted = False
+        self._noted_characters = 0
+        gateway = connection.gateway
+        self.admission = Admission(gateway.limits, gateway.new_ticket(), principal, self)
         self.started_ms = started_ms  # Unix time
         self.model_asked = ""
         self.stream = False
         self.attempts = 0
+        self.attempt_began = 0.0  # on the gateway's clock
         self.body_bytes = 0  # of the request, content codings undone
         self.answer_bytes = 0
         self.connect_s = 0.0
         self.upstream_wait_s = 0.0
+        self.queue_s = 0.0
         self.first_byte_us = 0
         self.overhead_us = 0
+        self.price: Price | None = None  # of the target at hand; None: not known, or nothing
+        self.combo = ""
+        self.cache = ""
+        self.session = ""
+        self.tried: list[Tried] = []
+        self.tap: Tap | None = None  # of the stream at hand
+
+    @property
+    def id(self) -> str:
+        """Of the request."""
+        return self._connection.request_id.decode("ascii")
 
     def aim(self, target: "Target", model: str) -> None:
         """The target of the attempt that now begins."""
         self._target = target
         self._model = model
+        self.attempts += 1
+        self.attempt_began = self._connection.clock()
+        self.tap = None
 
     def note_first_byte(self) -> None:
         """The answer begins: what of the time until now was spent in the gateway itself?"""
         connection = self._connection
         elapsed_s = connection.clock() - connection.received_at
-        waited_s = connection.body_wait_s + self.connect_s + self.upstream_wait_s
+        waited_s = connection.body_wait_s + self.connect_s + self.upstream_wait_s + self.queue_s
         self.first_byte_us = int(elapsed_s * 1e6)
         self.overhead_us = max(0, int((elapsed_s - waited_s) * 1e6))
+
+    # --- the end, and what would be the end -----------------------------------------------------
 
     def settle(
         self,
@@ -82,37 +122,82 @@ class Ledger:
         usage: Usage = NO_USAGE,
         usage_source: str = "none",
     ) -> None:
-        """Write the record, unless it has been written."""
+        """Write the record and settle what was held, unless that has been done."""
         if self._settled:
             return
         self._settled = True
         if not self.first_byte_us:
             self.note_first_byte()
+        record = self._record(outcome, status, error, usage, usage_source)
+        admission = self.admission
+        gateway = self._connection.gateway
+        if not admission.holds and not self._noted:
+            gateway.settle(record)
+            return
+        reserved = admission.reserved_microusd
+        if reserved is not None and record.cost_microusd > reserved:
+            record.beyond_microusd = record.cost_microusd - reserved
+            _log.warning(
+                "request %s cost USD %.6f more than the most that was expected of it (%s, %s)",
+                record.id,
+                record.beyond_microusd / 1e6,
+                record.connection,
+                record.model,
+            )
+        gateway.settle(record, admission.ticket)
+
+    def lost(self) -> Record:
+        """The record as it would have to be if this process ended now."""
+        tap = self.tap
+        usage = tap.usage if tap is not None else None
+        if usage is None and self.attempts:
+            usage = estimate_usage(self.body_bytes, tap.characters if tap is not None else 0)
+        return self._record("worker_lost", 0, "", usage or NO_USAGE, "estimated")
+
+    def note(self) -> Record | None:
+        """`lost()` for the heartbeat to write down; None when nothing is new since the last one."""
+        characters = self.tap.characters if self.tap is not None else 0
+        if self._settled or (self._noted and characters == self._noted_characters):
+            return None
+        self._noted = True
+        self._noted_characters = characters
+        return self.lost()
+
+    def _record(
+        self, outcome: str, status: int, error: str, usage: Usage, usage_source: str
+    ) -> Record:
         connection = self._connection
         target = self._target
-        connection.gateway.settle(
-            Record(
-                id=connection.request_id.decode("ascii"),
-                started_ms=self.started_ms,
-                key_id=self._principal.id,
-                client_format=self._endpoint.format,
-                endpoint=self._endpoint.name,
-                provider=target.provider_id if target is not None else "",
-                connection=target.connection_id if target is not None else "",
-                requested_model=self.model_asked,
-                model=self._model,
-                stream=self.stream,
-                status=status,
-                outcome=outcome,
-                attempts=self.attempts,
-                error=error,
-                bytes_in=self.body_bytes,
-                bytes_out=self.answer_bytes,
-                connect_us=int(self.connect_s * 1e6),
-                first_byte_us=self.first_byte_us,
-                total_us=int((connection.clock() - connection.received_at) * 1e6),
-                overhead_us=self.overhead_us,
-                usage=usage,
-                usage_source=usage_source,
-            )
+        price = self.price
+        return Record(
+            id=connection.request_id.decode("ascii"),
+            started_ms=self.started_ms,
+            worker=connection.gateway.worker_id,
+            key_id=self._principal.id,
+            client_format=self._endpoint.format,
+            endpoint=self._endpoint.name,
+            provider=target.provider_id if target is not None else "",
+            connection=target.connection_id if target is not None else "",
+            requested_model=self.model_asked,
+            model=self._model,
+            stream=self.stream,
+            status=status,
+            outcome=outcome,
+            attempts=self.attempts,
+            error=error,
+            bytes_in=self.body_bytes,
+            bytes_out=self.answer_bytes,
+            connect_us=int(self.connect_s * 1e6),
+            first_byte_us=self.first_byte_us,
+            total_us=int((connection.clock() - connection.received_at) * 1e6),
+            overhead_us=self.overhead_us,
+            usage=usage,
+            usage_source=usage_source,
+            cost_microusd=0 if price is None else cost_microusd(usage, price),
+            tier=target.tier if target is not None else "",
+            combo=self.combo,
+            cache=self.cache,
+            session=self.session,
+            queue_us=int(self.queue_s * 1e6),
+            tried=tuple(self.tried),
         )

@@ -6,25 +6,33 @@ be hidden by another attempt. A request whose format is the target's goes on as 
 bytes; any other is decoded once and encoded for each target that is tried.
 """
 
+from typing import Final
+
 import trio
+from msgspec.structs import replace
 
 from omniroute.errors import GatewayError
 from omniroute.formats import ir
 from omniroute.formats.base import Dialect, Peek, Shown, Tap
 from omniroute.formats.table import CODECS, DIALECTS
-from omniroute.formats.translate import Translation, decode_request
+from omniroute.formats.translate import Translation, cannot_carry, decode_request
 from omniroute.gateway import answers
-from omniroute.gateway.attempt import EVENT_STREAM, AttemptFailed, AttemptRun, is_event_stream
+from omniroute.gateway.admission import ADDED_INPUT_TOKENS
+from omniroute.gateway.attempt import EVENT_STREAM, AttemptRun, is_event_stream
 from omniroute.gateway.connection import ClientConnection
+from omniroute.gateway.conversation import Conversation, fingerprint_of, session_of
+from omniroute.gateway.edits import edits_of
 from omniroute.gateway.endpoints import Endpoint, Kind
 from omniroute.gateway.ledger import Ledger
+from omniroute.gateway.pursuit import CannotServe, Pursuit
 from omniroute.gateway.reply import CLIENT_GONE, Reply
 from omniroute.gateway.view import FORWARDED_HEADERS, Principal, Target, View
-from omniroute.resilience.verdict import Verdict
-from omniroute.routing.plan import plan
-from omniroute.routing.resolve import resolve
+from omniroute.routing.plan import Attempt
+from omniroute.routing.resolve import Route
 from omniroute.usage import NO_USAGE, estimate_usage
 from omniroute.wire.http1 import ProtocolError, Request
+
+NOTHING_PEEKED: Final = Peek("", False, False, {})
 
 
 class Exchange:
@@ -33,10 +41,14 @@ class Exchange:
     __slots__ = (
         "_body",
         "_connection",
+        "_conversation",
         "_decoded",
         "_dialect",
+        "_edits",
         "_endpoint",
         "_ledger",
+        "_peeked",
+        "_principal",
         "_reply",
         "_request",
         "_view",
@@ -55,11 +67,16 @@ class Exchange:
         self._request = request
         self._endpoint = endpoint
         self._view = view
+        self._principal = principal
         self._ledger = Ledger(connection, endpoint, principal, started_ms)
+        connection.ledger = self._ledger
         self._dialect: Dialect = DIALECTS[endpoint.format]
         self._reply = Reply(connection, request, endpoint, view, self._dialect, self._ledger)
         self._body = b""
+        self._peeked = NOTHING_PEEKED
         self._decoded: ir.Request | None = None
+        self._edits = edits_of(principal)
+        self._conversation: Conversation | None = None
 
     async def run(self) -> None:
         """Serve the request. Raises only what ends the client's connection."""
@@ -86,59 +103,165 @@ class Exchange:
         self._body = body = await self._connection.read_body(self._request)
         ledger = self._ledger
         ledger.body_bytes = len(body)
-        peeked = self._dialect.peek(body, self._endpoint.path)
+        self._peeked = peeked = self._dialect.peek(body, self._endpoint.path)
         ledger.model_asked = peeked.model
         ledger.stream = peeked.stream
+        reply = self._reply
+        reply.wants_progress = reply.wants_progress and peeked.stream
         view = self._view
-        route = resolve(peeked.model, view.prefixes, self._endpoint.provider)
-        failures: list[AttemptFailed] = []
-        for target, model in plan(route, view.targets):
-            self._reply.aim(target, model)
-            run = AttemptRun(
-                self._connection, self._reply, view, target, model, streaming=peeked.stream
-            )
-            try:
-                await self._attempt(run, target, model, peeked)
-                return
-            except AttemptFailed as failed:
-                failures.append(failed)
-                if failed.verdict is Verdict.TELL:
-                    break
-            finally:
-                run.close()
-        raise _summary(failures)
+        gateway = self._connection.gateway
+        gateway.retry_budget.count_request()
+        route = view.names.resolve(peeked.model, self._endpoint.provider)
+        ledger.combo = route.combo
+        self._conversation = conversation = self._find_conversation(route)
+        pursuit = Pursuit(
+            gateway,
+            view,
+            self._principal,
+            route,
+            reply,
+            self._send,
+            input_tokens=self._input_bound,
+            output_tokens=self._output_bound,
+            streaming=peeked.stream,
+            kept=conversation.kept if conversation is not None else "",
+            on_served=self._served,
+        )
+        await pursuit.run()
 
-    async def _attempt(self, run: AttemptRun, target: Target, model: str, peeked: Peek) -> None:
-        """Answer the client from this target, or raise AttemptFailed."""
+    def _find_conversation(self, route: Route) -> Conversation | None:
+        """The conversation that the request belongs to, where staying with an account matters."""
+        if self._endpoint.kind is Kind.COUNT:
+            return None
+        view = self._view
+        sticks = view.routing.sticky_sessions and view.has_choice(route)
+        session = session_of(self._request.fields, self._peeked)
+        if session is None:
+            if not sticks:
+                return None
+            session = fingerprint_of(self._dialect.fingerprint(self._body, self._peeked))
+            if not session:
+                return None
+        self._ledger.session = session
+        self._reply.extra += b"x-omniroute-session-id: %b\r\n" % answers.header_value(session)
+        if not sticks:
+            return None
+        gateway = self._connection.gateway
+        ttl_ms = round(view.routing.session_ttl_s * 1000)
+        return gateway.conversations.find(
+            self._principal.id, route.asked, session, ttl_ms, gateway.now_ms()
+        )
+
+    def _served(self, target: Target) -> None:
+        """The target has begun to answer: its account is where the conversation stays."""
+        conversation = self._conversation
+        if conversation is not None:
+            conversation.served(
+                target,
+                self._connection.gateway.now_ms(),
+                by_default=self._view.is_default(target),
+            )
+
+    # --- bounds, for what is reserved -----------------------------------------------------------
+
+    def _input_bound(self, target: Target, model: str) -> int:
+        """Input tokens that the request takes at most: see `admission`."""
+        if self._endpoint.kind is Kind.COUNT:
+            return 0
+        bound = len(self._body) + ADDED_INPUT_TOKENS
+        if self._edits is not None:
+            bound += self._edits.added_bytes
+        window = target.context_tokens.get(model) or self._view.routing.assumed_context_tokens
+        if bound < window and self._dialect.refers(self._body, self._peeked):
+            return window
+        return bound
+
+    def _output_bound(self, target: Target, model: str) -> int:
+        """Output tokens at most, reasoning included, over all choices."""
+        if self._endpoint.kind is Kind.COUNT:
+            return 0
+        peeked = self._peeked
+        one = peeked.output_tokens
+        if one is None:
+            one = target.max_output_tokens.get(model) or self._view.routing.assumed_output_tokens
+        return one * peeked.choices
+
+    # --- one attempt ----------------------------------------------------------------------------
+
+    async def _send(self, attempt: "Attempt[Target]") -> None:
+        """Answer the client from this target, or raise AttemptFailed or CannotServe."""
+        target = attempt.connection
+        run = AttemptRun(
+            self._connection,
+            self._reply,
+            self._view,
+            target,
+            attempt.model,
+            self._view.origin(target, attempt.proxy),
+            streaming=self._peeked.stream,
+        )
+        try:
+            await self._ask(run, target, attempt.model)
+        finally:
+            run.close()
+
+    async def _ask(self, run: AttemptRun, target: Target, model: str) -> None:
         dialect = self._dialect
         reply = self._reply
+        peeked = self._peeked
         counts_tokens = self._endpoint.kind is Kind.COUNT
         ask_usage = False
         if target.format == dialect.format and target.passes_through:
+            client_body = self._body
+            if self._edits is not None and not counts_tokens:
+                client_body, peeked = self._edited(target, model)
             ask_usage = peeked.stream and not peeked.include_usage
-            body = dialect.upstream_body(self._body, peeked, model, ask_usage=ask_usage)
+            body = dialect.upstream_body(client_body, peeked, model, ask_usage=ask_usage)
         elif counts_tokens:
             tokens = estimate_usage(len(self._body), 0).input_tokens
             await reply.whole(200, dialect.counted(tokens), answers.JSON, None, NO_USAGE, "none")
             return
         else:
-            reply.translation = self._translation(target, model, peeked)
+            reply.translation = self._translation(target, model)
             body = reply.translation.body
         response = await run.ask(self._upstream_request(target, model, body, peeked.stream))
         streams = is_event_stream(response)
         if reply.translation is None and peeked.stream != streams:
             # The upstream answers in another form than it was asked for: the codec turns it over.
-            reply.translation = self._translation(target, model, peeked)
+            reply.translation = self._translation(target, model)
         if peeked.stream and streams:
             await run.relay_stream(response, self._tap(target, strip_usage=ask_usage))
         else:
             await run.relay_whole(response, counts_tokens=counts_tokens)
 
-    def _translation(self, target: Target, model: str, peeked: Peek) -> Translation:
-        """The translation of the request for a target; the request is decoded once."""
-        client = CODECS[self._dialect.format]
+    def _edited(self, target: Target, model: str) -> tuple[bytes, Peek]:
+        """The client's request in its own format with the owner's edits, as if it had come so."""
+        edits = self._edits
+        assert edits is not None
+        edited = edits.spliced(self._dialect, self._body)
+        if edited is not None:
+            return edited, self._dialect.peek(edited, self._endpoint.path)
+        codec = CODECS[self._dialect.format]
+        try:
+            body = codec.encode_request(self._wanted(), target.model(model)).body
+        except ir.CannotCarry as error:
+            raise CannotServe(cannot_carry(target.model(model), target.format, error)) from None
+        peeked = self._dialect.peek(body, self._endpoint.path)
+        # Codecs ask for usage in their own streams; what the client itself asked is what it sees.
+        return body, replace(peeked, include_usage=self._peeked.include_usage)
+
+    def _wanted(self) -> ir.Request:
+        """The request decoded and as the owner wants it; made once."""
         if self._decoded is None:
-            self._decoded = decode_request(client, self._body, self._endpoint.path)
+            codec = CODECS[self._dialect.format]
+            decoded = decode_request(codec, self._body, self._endpoint.path)
+            self._decoded = decoded if self._edits is None else self._edits.applied(decoded)
+        return self._decoded
+
+    def _translation(self, target: Target, model: str) -> Translation:
+        """The translation of the request for a target."""
+        peeked = self._peeked
+        client = CODECS[self._dialect.format]
         shown = Shown(
             model=peeked.model,
             id=self._connection.request_id.decode("ascii"),
@@ -146,7 +269,11 @@ class Exchange:
             include_usage=peeked.include_usage,
             sse=self._endpoint.path.sse,
         )
-        return Translation(client, CODECS[target.format], self._decoded, target.model(model), shown)
+        wanted = self._wanted()
+        try:
+            return Translation(client, CODECS[target.format], wanted, target.model(model), shown)
+        except GatewayError as error:
+            raise CannotServe(error) from None
 
     def _tap(self, target: Target, *, strip_usage: bool) -> Tap:
         max_event_bytes = self._view.limits.event_bytes
@@ -182,21 +309,3 @@ class Exchange:
             len(body),
             body,
         )
-
-
-def _summary(failures: list[AttemptFailed]) -> GatewayError:
-    """One error for a plan that is exhausted: the last word's status, and every word said."""
-    last = failures[-1].error
-    if len(failures) == 1:
-        return last
-    said = "; ".join(failed.error.message for failed in failures)
-    waits = [f.error.retry_after_s for f in failures if f.error.retry_after_s is not None]
-    return GatewayError(
-        last.kind,
-        f"All {len(failures)} attempts failed: {said}",
-        param=last.param,
-        status=last.status,
-        error_type=last.openai_type,
-        code=last.openai_code,
-        retry_after_s=min(waits) if waits else None,
-    )

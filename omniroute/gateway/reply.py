@@ -5,6 +5,7 @@ keepalive, whichever comes first. Every end settles the record before its last b
 nothing that a client saw finished is missing from history.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -12,9 +13,10 @@ import trio
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats.base import Dialect, Tap
+from omniroute.formats.progress import progress_event
 from omniroute.formats.translate import TranslatedStream, Translation
 from omniroute.gateway import answers
-from omniroute.gateway.connection import ClientConnection
+from omniroute.gateway.carrier import Carrier
 from omniroute.gateway.endpoints import Endpoint
 from omniroute.gateway.gatekeeper import cors_headers
 from omniroute.gateway.ledger import Ledger
@@ -24,37 +26,44 @@ from omniroute.wire.http1 import Request, Response
 
 LAST_WORDS_S: Final = 1.0  # for telling a client that the gateway stops
 CLIENT_GONE: Final = 499  # nginx's number for a client that left before the answer
+PROGRESS_S: Final = 2.0  # between two progress events, where a client asked for them
 
 
 class Reply:
     """What one client is answered, by whichever attempt."""
 
     __slots__ = (
+        "_carrier",
         "_committed_early",
-        "_connection",
         "_model",
+        "_personal",
         "_request",
         "_sse",
         "_target",
         "_view",
         "committed",
         "dialect",
+        "extra",
+        "heard_at",
         "keepalive_s",
         "ledger",
+        "on_began",
         "tap",
         "translation",
+        "wants_progress",
     )
 
     def __init__(
         self,
-        connection: ClientConnection,
+        carrier: Carrier,
         request: Request,
         endpoint: Endpoint,
         view: View,
         dialect: Dialect,
         ledger: Ledger,
     ) -> None:
-        self._connection = connection
+        self._carrier = carrier
+        self._personal = True
         self._request = request
         self._view = view
         self._sse = endpoint.path.sse
@@ -62,11 +71,20 @@ class Reply:
         self._model = ""
         self._committed_early = False
         self.dialect = dialect
-        self.keepalive_s = view.server.keepalive_s
+        self.keepalive_s = view.keepalive_s(dialect.format)
         self.ledger = ledger
         self.committed = False
+        self.heard_at = carrier.received_at  # when the client last got something of ours
+        self.on_began: Callable[[], None] = _nothing  # the target has begun to answer
+        self.extra = b""  # header lines that hold for any answer
+        self.wants_progress = endpoint.path.sse and fields_say(request, b"x-omniroute-progress")
         self.tap: Tap | None = None
         self.translation: Translation | None = None
+
+    def board(self, flight: Carrier) -> None:
+        """From here on the answer goes to several; each adds its own `personal_headers`."""
+        self._carrier = flight
+        self._personal = False
 
     def aim(self, target: Target, model: str) -> None:
         """A new attempt begins; what the last one left behind is void."""
@@ -74,8 +92,12 @@ class Reply:
         self._model = model
         self.tap = None
         self.translation = None
-        self.ledger.attempts += 1
         self.ledger.aim(target, model)
+
+    def use(self, tap: Tap) -> None:
+        """The stream that now comes is read by this tap."""
+        self.tap = tap
+        self.ledger.tap = tap
 
     @property
     def stream_content_type(self) -> bytes:
@@ -93,7 +115,7 @@ class Reply:
         self.ledger.answer_bytes += len(data)
         if self.committed:
             if data:
-                await self._connection.send_piece(self._request, data)
+                await self._carrier.send_piece(self._request, data)
             return
         self.committed = True
         self._committed_early = response is None
@@ -101,11 +123,30 @@ class Reply:
         if response is not None and self.translation is None:
             content_type = response.fields.get(b"content-type", content_type)
         extra = self._headers(response) + answers.STREAM_HEADERS
-        await self._connection.start_stream(self._request, 200, content_type, extra, data)
+        await self._carrier.start_stream(self._request, 200, content_type, extra, data)
 
     async def keepalive(self) -> None:
         """Say that we are still there, as the dialect lets us."""
-        await self.give(None, self.dialect.keepalive(sse=self._sse))
+        self.heard_at = self._carrier.clock()
+        if self.wants_progress and self.begun:
+            await self.give(None, self._progress_event(done=False))
+        else:
+            await self.give(None, self.dialect.keepalive(sse=self._sse))
+
+    async def progress(self, now: float) -> None:
+        """Tell how far the stream is, if the last word of that is old enough."""
+        if now - self.heard_at >= PROGRESS_S:
+            self.heard_at = now
+            await self.give(None, self._progress_event(done=False))
+
+    def _progress_event(self, *, done: bool) -> bytes:
+        tap = self.tap
+        tokens = 0
+        if tap is not None:
+            counted = tap.usage.output_tokens if tap.usage is not None else 0
+            tokens = counted or estimate_usage(0, tap.characters).output_tokens
+        elapsed_s = self._carrier.clock() - self._carrier.received_at
+        return progress_event(tokens, int(elapsed_s * 1000), done=done)
 
     # --- ending ---------------------------------------------------------------------------------
 
@@ -113,11 +154,13 @@ class Reply:
         """The proper end of a stream, with the bytes that were still held."""
         if not self.committed:
             await self.give(response, b"")
+        if self.wants_progress:
+            held = self._progress_event(done=True) + held
         if self._committed_early and self._sse:
             held = self._closing_comment() + held
         self.ledger.answer_bytes += len(held)
         self._settle_stream("ok", "")
-        await self._connection.end_stream(self._request, held)
+        await self._carrier.end_stream(self._request, held)
 
     async def whole(
         self,
@@ -129,13 +172,14 @@ class Reply:
         usage_source: str,
     ) -> None:
         """An answer in one piece; after a keepalive it goes out as the rest of the stream."""
+        self.on_began()
         self.ledger.answer_bytes += len(body)
         extra = self._headers(response)
         self.ledger.settle("ok", status, "", usage, usage_source)
         if self.committed:
-            await self._connection.end_stream(self._request, body)
+            await self._carrier.end_stream(self._request, body)
         else:
-            await self._connection.respond(self._request, status, body, content_type, extra)
+            await self._carrier.respond(self._request, status, body, content_type, extra)
 
     async def error(self, error: GatewayError) -> None:
         """An error: as an answer of its own, or as the end of a stream that has begun."""
@@ -143,18 +187,20 @@ class Reply:
             last = self._error_event(error)
             self.ledger.answer_bytes += len(last)
             self._settle_stream("failed", error.message)
-            await self._connection.end_stream(self._request, last)
+            await self._carrier.break_stream(self._request, last)
             return
         self.ledger.settle("failed", error.status, error.message)
         extra = self._common_headers()
         if self._target is not None:
             extra += self._who(self._target)
-        await self._connection.respond_error(self._request, error, self.dialect, extra)
+        if error.limit is not None:
+            extra += self.dialect.error_headers(error, self._carrier.gateway.now_ms())
+        await self._carrier.respond_error(self._request, error, self.dialect, extra)
 
     async def cancelled(self) -> None:
         """The client left, or the gateway stops and could not wait any longer."""
-        self._connection.keep_alive = False
-        if self._connection.transport.hung_up:
+        self._carrier.keep_alive = False
+        if self._carrier.hung_up:
             self.lost("the client left")
             return
         with trio.move_on_after(LAST_WORDS_S, shield=True), suppress(OSError):
@@ -162,7 +208,7 @@ class Reply:
 
     def lost(self, why: str) -> None:
         """The client is gone; only the record is left to write."""
-        self._connection.keep_alive = False
+        self._carrier.keep_alive = False
         self._settle_stream("cancelled", why)
 
     def _error_event(self, error: GatewayError) -> bytes:
@@ -191,10 +237,9 @@ class Reply:
     def _headers(self, response: Response | None) -> bytes:
         """The headers that tell who answered, and what it cost us."""
         target = self._target
-        assert target is not None
         self.ledger.note_first_byte()
         return b"%b%b%bx-omniroute-overhead-us: %d\r\n" % (
-            self._who(target),
+            self._who(target) if target is not None else b"",
             answers.passed_headers(response) if response is not None else b"",
             self._common_headers(),
             self.ledger.overhead_us,
@@ -211,11 +256,11 @@ class Reply:
         )
 
     def _common_headers(self) -> bytes:
-        fields = self._request.fields
-        lines = answers.echoed_request_id(fields) + cors_headers(self._view, fields)
-        alias = answers.REQUEST_ID_ALIASES.get(self.dialect.format)
-        if alias is not None:
-            lines += b"%b: %b\r\n" % (alias, self._connection.request_id)
+        lines = b""
+        if self._personal:
+            lines = self.extra + personal_headers(
+                self._view, self.dialect.format, self._request, self._carrier.request_id
+            )
         if self.translation is not None and self.translation.losses:
             losses = answers.header_value(", ".join(self.translation.losses))
             lines += b"x-omniroute-losses: %b\r\n" % losses
@@ -224,5 +269,25 @@ class Reply:
     def _closing_comment(self) -> bytes:
         """What an early keepalive kept out of the headers, as an SSE comment."""
         target = self._target
-        assert target is not None
+        if target is None:
+            return b""
         return b": %b\n\n" % self._who(target).strip().replace(b"\r\n", b"; ")
+
+
+def fields_say(request: Request, name: bytes) -> bool:
+    """Is a header of the request set to true?"""
+    return request.fields.get(name, b"").lower() in (b"true", b"1")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+def personal_headers(view: View, format: str, request: Request, request_id: bytes) -> bytes:
+    """The lines of an answer's head that are this client's own, whoever made the answer."""
+    fields = request.fields
+    lines = answers.echoed_request_id(fields) + cors_headers(view, fields)
+    alias = answers.REQUEST_ID_ALIASES.get(format)
+    if alias is not None:
+        lines += b"%b: %b\r\n" % (alias, request_id)
+    return lines

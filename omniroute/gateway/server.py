@@ -9,6 +9,7 @@ in force for the next request and never in the middle of one.
 import errno
 import logging
 import os
+import random
 import secrets
 import socket
 import time
@@ -25,12 +26,15 @@ from omniroute.formats.base import Dialect, ModelEntry
 from omniroute.formats.table import DEFAULT_FORMAT, DIALECTS
 from omniroute.gateway import answers
 from omniroute.gateway.connection import ClientConnection, Phase
+from omniroute.gateway.conversation import Conversations
 from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find
 from omniroute.gateway.gatekeeper import Gatekeeper, cors_headers
+from omniroute.gateway.health import Health
+from omniroute.gateway.lines import Lines
 from omniroute.gateway.pipeline import Exchange
 from omniroute.gateway.relay import relay
 from omniroute.gateway.upstream import Pool
-from omniroute.gateway.view import ANONYMOUS, View
+from omniroute.gateway.view import Principal, Target, View
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Connector
 from omniroute.net.dns import DnsCache
@@ -38,6 +42,10 @@ from omniroute.net.proxies import EnvironmentProxies
 from omniroute.net.readiness import Readiness, open_readiness
 from omniroute.net.transport import SocketTransport, Transport
 from omniroute.record import Record
+from omniroute.resilience.retry import RetryBudget
+from omniroute.routing.gauges import Gauges
+from omniroute.routing.plan import Stock
+from omniroute.routing.strategies import Turns
 from omniroute.snapshot import SnapshotError, decode
 from omniroute.state.interface import State, StateError
 from omniroute.wire.http1 import Request
@@ -58,6 +66,8 @@ class Gateway:
 
     view: View
     pool: Pool
+    stock: Stock[Target]
+    retry_budget: RetryBudget
 
     def __init__(
         self,
@@ -67,10 +77,20 @@ class Gateway:
         *,
         environment: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.perf_counter,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._state = state
         self._installation = installation
-        self._worker_id = worker_id
+        self._wall_ns = wall_ns
+        self.worker_id = worker_id
+        self.limits = state.limits
+        self.health = Health(state.conditions)
+        self.conversations = Conversations(state.sessions)
+        self.lines = Lines()
+        self.rng = random.Random()
+        self.gauges = Gauges(self._price_per_million)
+        self._turns = Turns()
+        self._incarnation = state.limits.incarnate()
         self._environment_proxies = EnvironmentProxies(environment)
         self._id_prefix = f"req_{secrets.token_hex(6)}".encode("ascii")
         self._id_count = 0
@@ -249,13 +269,51 @@ class Gateway:
         self._id_count += 1
         return b"%b%08x" % (self._id_prefix, self._id_count)
 
-    def settle(self, record: Record) -> None:
+    def new_ticket(self) -> bytes:
+        """Under which the request with the latest id may reserve."""
+        return self._incarnation + self._id_count.to_bytes(8, "big")
+
+    def now_ms(self) -> int:
+        """Unix time, for what is shared between processes."""
+        return self._wall_ns() // 1_000_000
+
+    def settle(self, record: Record, ticket: bytes = b"") -> None:
         """Write the record of a request; it must not fail the request itself."""
-        record.worker = self._worker_id
         try:
-            self._state.settle(record)
+            self._state.settle(record, ticket, self.now_ms())
         except StateError:
             _log.exception("the record of request %s could not be written", record.id)
+
+    def note_running(self) -> None:
+        """Write down how far the running requests are, for whoever finds this worker dead.
+
+        Called with the heartbeat, twice a second; what is over before that costs nothing.
+        """
+        notes: list[tuple[bytes, Record]] = []
+        for connection in self._connections:
+            ledger = connection.ledger
+            if ledger is not None and (record := ledger.note()) is not None:
+                notes.append((ledger.admission.ticket, record))
+        if notes:
+            self.limits.note(notes)
+
+    def look_at_conditions(self) -> None:
+        """Read the shared conditions again if they have changed."""
+        self.health.refresh(self._state.versions()[1])
+
+    def _price_per_million(self, provider: str, model: str) -> int | None:
+        """Input and output weighted as agents use them, in micro-USD per million tokens."""
+        price = self.view.prices.price(provider, model)
+        return None if price is None else (3 * price.input + price.output) // 4
+
+    def _adopt(self, view: View) -> None:
+        """Make a view the one in force."""
+        before = getattr(self, "view", None)
+        self.view = view
+        self.stock = Stock(view.targets, self.gauges, self._turns, self.rng)
+        share = view.resilience.retry_budget
+        if before is None or before.resilience.retry_budget != share:
+            self.retry_budget = RetryBudget(share, self.clock())
 
     def _refresh(self) -> bool:
         """Take over a new snapshot if there is one; on error the old view stays."""
@@ -269,7 +327,7 @@ class Gateway:
             return False
         try:
             snapshot = decode(blob, self._installation)
-            self.view = View(version, snapshot, self._installation, self._environment_proxies)
+            self._adopt(View(version, snapshot, self._installation, self._environment_proxies))
         except (SnapshotError, InstallationError):
             _log.exception("snapshot %d cannot be used; the one before stays in force", version)
             self._refused_version = version
@@ -281,8 +339,10 @@ class Gateway:
 
     async def dispatch(self, connection: ClientConnection, request: Request) -> None:
         """Find what a request wants, check who asks, have it served."""
-        if self._state.snapshot_version() != self._view_version:
+        snapshot_version, conditions_version = self._state.versions()
+        if snapshot_version != self._view_version:
             self._refresh()
+        self.health.refresh(conditions_version)
         view = self.view
         endpoint = EXACT.get(request.target) or find(request.target)
         fields = request.fields
@@ -291,9 +351,11 @@ class Gateway:
             if request.method == b"OPTIONS" and endpoint.kind is not Kind.MANAGEMENT:
                 await self._preflight(connection, request, view, endpoint)
                 return
-            principal = ANONYMOUS
+            principal = view.anonymous
             if endpoint.needs_key:
                 principal = self._gatekeeper.principal(connection, view, request)
+                if principal.limited:
+                    principal.check(self.now_ms())
             if endpoint.methods and request.method not in endpoint.methods:
                 allowed = ", ".join(method.decode() for method in endpoint.methods)
                 raise GatewayError(
@@ -307,18 +369,21 @@ class Gateway:
                         "This request has already passed through this gateway: the base_url of a "
                         "provider leads back to it.",
                     )
-                exchange = Exchange(
-                    connection, request, endpoint, view, principal, time.time_ns() // 1_000_000
-                )
+                exchange = Exchange(connection, request, endpoint, view, principal, self.now_ms())
                 await exchange.run()
             else:
-                await self._answer(connection, request, view, endpoint)
+                await self._answer(connection, request, view, endpoint, principal)
         except GatewayError as error:
             extra = cors_headers(view, fields) + answers.echoed_request_id(fields)
             await connection.respond_error(request, error, _dialect(endpoint, fields), extra)
 
     async def _answer(
-        self, connection: ClientConnection, request: Request, view: View, endpoint: Endpoint
+        self,
+        connection: ClientConnection,
+        request: Request,
+        view: View,
+        endpoint: Endpoint,
+        principal: Principal,
     ) -> None:
         extra = cors_headers(view, request.fields)
         match endpoint.kind:
@@ -326,10 +391,14 @@ class Gateway:
                 entries = list(view.models.values())
                 if endpoint.provider is not None:
                     entries = _models_of(view, endpoint.provider)
+                if principal.models is not None:
+                    entries = [each for each in entries if principal.models.allows(each.id)]
                 body = _dialect(endpoint, request.fields).model_list(entries)
                 await connection.respond(request, 200, body, extra=extra)
             case Kind.MODEL:
-                body = _dialect(endpoint, request.fields).model_entry(_model(view, endpoint))
+                body = _dialect(endpoint, request.fields).model_entry(
+                    _model(view, endpoint, principal)
+                )
                 await connection.respond(request, 200, body, extra=extra)
             case Kind.HEALTH:
                 await connection.respond(request, 200, b'{"status":"ok"}', extra=extra)
@@ -383,21 +452,23 @@ def _dialect(endpoint: Endpoint, fields: Mapping[bytes, bytes]) -> Dialect:
 
 
 def _models_of(view: View, provider: str) -> list[ModelEntry]:
-    owner = view.prefixes.get(provider)
+    owner = view.names.prefixes.get(provider)
     if owner is None:
         raise GatewayError(ErrorKind.NOT_FOUND, f"No provider is configured under {provider!r}.")
     return [entry for entry in view.models.values() if entry.owned_by == owner.id]
 
 
-def _model(view: View, endpoint: Endpoint) -> ModelEntry:
+def _model(view: View, endpoint: Endpoint, principal: Principal) -> ModelEntry:
     name = endpoint.argument
     if endpoint.provider is not None and not name.startswith(f"{endpoint.provider}/"):
         name = f"{endpoint.provider}/{name}"
     prefix, slash, model = name.partition("/")
-    owner = view.prefixes.get(prefix)
+    owner = view.names.prefixes.get(prefix)
     if slash and owner is not None:
         name = f"{owner.id}/{model}"
-    entry = view.models.get(name)
+    entry = view.models.get(endpoint.argument) or view.models.get(name)
+    if entry is not None and principal.models is not None and not principal.models.allows(entry.id):
+        entry = None
     if entry is None:
         raise GatewayError(
             ErrorKind.UNKNOWN_MODEL, f"The model {name!r} is not listed here.", param="model"

@@ -12,6 +12,8 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from omniroute import __version__
+from omniroute.config import PromptSettings, ThinkingSettings
+from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats.base import ModelEntry, TargetModel
 from omniroute.formats.quirks import SANITISE
 from omniroute.formats.table import DIALECTS
@@ -19,7 +21,14 @@ from omniroute.formats.translate import TRANSLATED_QUIRKS
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Origin
 from omniroute.net.proxies import EnvironmentProxies
-from omniroute.snapshot import ConnectionView, ProviderView, Snapshot, SnapshotError
+from omniroute.providers.pricing import PriceBook
+from omniroute.resilience.cooldown import cooldown_key
+from omniroute.resilience.meters import Meter
+from omniroute.resilience.schedule import Schedule
+from omniroute.resilience.verdict import LIMITS_PER_MODEL
+from omniroute.routing.patterns import Allowed
+from omniroute.routing.resolve import Names, Route
+from omniroute.snapshot import ConnectionView, KeyView, ProviderView, Snapshot, SnapshotError
 from omniroute.wire.http1 import request_line
 
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -38,17 +47,64 @@ _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
+NO_PROMPT: Final = PromptSettings()
+AS_ASKED: Final = ThinkingSettings()
+
+
 class Principal:
     """Who asks: one key, or everybody where no key is required."""
 
-    __slots__ = ("id", "name")
+    __slots__ = (
+        "_enabled",
+        "_expires_ms",
+        "_schedule",
+        "cache",
+        "connections",
+        "id",
+        "limited",
+        "meters",
+        "models",
+        "name",
+        "prompt",
+        "thinking",
+    )
 
-    def __init__(self, id: str, name: str) -> None:
-        self.id = id
-        self.name = name
+    def __init__(
+        self,
+        key: KeyView,
+        prompt: PromptSettings = NO_PROMPT,
+        thinking: ThinkingSettings = AS_ASKED,
+    ) -> None:
+        """`prompt` and `thinking` hold where the key says nothing of its own."""
+        self.id = key.id
+        self.name = key.name
+        self.meters: tuple[Meter, ...] = key.meters
+        self.models = Allowed(key.models) if key.models else None  # None: all
+        self.connections = Allowed(key.connections) if key.connections else None
+        self.cache = key.cache
+        prompt = prompt if key.system_prompt is None else key.system_prompt
+        self.prompt = prompt if prompt.prefix or prompt.suffix else None
+        thinking = thinking if key.thinking is None else key.thinking
+        self.thinking = thinking if thinking.mode != "passthrough" else None
+        self._enabled = key.enabled
+        self._expires_ms = key.expires_ms
+        self._schedule = Schedule(key.schedule) if key.schedule is not None else None
+        self.limited = not key.enabled or key.expires_ms is not None or key.schedule is not None
 
-
-ANONYMOUS: Final = Principal("", "anonymous")
+    def check(self, now_ms: int) -> None:
+        """GatewayError when the key is not to be used now. Asked only where `limited`."""
+        if not self._enabled:
+            raise GatewayError(
+                ErrorKind.KEY_DISABLED, f"The API key {self.name!r} is switched off."
+            )
+        if self._expires_ms is not None and now_ms >= self._expires_ms:
+            raise GatewayError(ErrorKind.KEY_EXPIRED, f"The API key {self.name!r} has expired.")
+        if self._schedule is not None and (opens_ms := self._schedule.opens_ms(now_ms)) > now_ms:
+            raise GatewayError(
+                ErrorKind.OUTSIDE_SCHEDULE,
+                f"The API key {self.name!r} may be used {self._schedule.told} only.",
+                retry_after_s=(opens_ms - now_ms) / 1000,
+            )
 
 
 class Target:
@@ -58,15 +114,25 @@ class Target:
         "_head",
         "_headers",
         "_path",
+        "auth",
         "connection_id",
+        "context_tokens",
+        "cooldown_key",
         "format",
+        "limits_per_model",
         "max_output_tokens",
+        "meters",
         "origin",
+        "own_way",
         "passes_through",
         "priority",
         "provider_id",
+        "proxied",
+        "queue_wait_s",
         "quirks",
+        "quota_threshold",
         "sanitises",
+        "tier",
     )
 
     def __init__(
@@ -76,14 +142,26 @@ class Target:
         origin: Origin,
         path: str,
         headers: bytes,
+        shared_meters: tuple[Meter, ...] = (),
     ) -> None:
+        """`shared_meters`: budgets of its provider and its tier."""
         self.provider_id = provider.id
+        self.tier = provider.tier
+        self.meters = connection.meters + shared_meters
+        self.queue_wait_s = connection.queue_wait_s
+        self.quota_threshold = connection.quota_threshold
+        self.auth = _auth(provider)
+        self.limits_per_model = LIMITS_PER_MODEL in provider.quirks
+        self.own_way = connection.base_url is not None or connection.proxy is not None
+        self.proxied = connection.proxy is not None  # by its own: no combo's proxy is nearer
+        self.cooldown_key = cooldown_key(connection.id)
         self.format = provider.format
         self.quirks = frozenset(provider.quirks)
         # May the bytes of a client of the same format go on as they are?
         self.passes_through = not TRANSLATED_QUIRKS & self.quirks
         self.sanitises = SANITISE in self.quirks  # and are its answers cleaned when they do?
         self.max_output_tokens = {model.id: model.max_output_tokens for model in provider.models}
+        self.context_tokens = {model.id: model.context_tokens for model in provider.models}
         self.connection_id = connection.id
         self.priority = connection.priority
         self.origin = origin
@@ -128,21 +206,35 @@ class View:
         self.limits = snapshot.limits
         self.upstream = snapshot.upstream
         self.instance_token = f"omniroute-{snapshot.instance_id}".encode("ascii")
-        self.principals = {key.digest: Principal(key.id, key.name) for key in snapshot.keys}
-        self.prefixes: dict[str, ProviderView] = {}
+        self.routing = snapshot.routing
+        self.resilience = snapshot.resilience
+        self.cache = snapshot.cache
+        prompt, thinking = snapshot.system_prompt, snapshot.thinking
+        self.principals = {key.digest: Principal(key, prompt, thinking) for key in snapshot.keys}
+        self.anonymous = Principal(KeyView("", "anonymous", b""), prompt, thinking)
+        self.names = Names.of(snapshot)
+        self.combos = {combo.name for combo in snapshot.combos}
+        tiers = {provider.id: provider.tier for provider in snapshot.providers}
+        self.prices = PriceBook(snapshot.prices, tiers)
         self.targets: dict[str, tuple[Target, ...]] = {}
         self.models: dict[str, ModelEntry] = {}
         providers = {provider.id: provider for provider in snapshot.providers}
-        for provider in snapshot.providers:
-            for prefix in provider.prefixes:
-                self.prefixes.setdefault(prefix, provider)
-        for provider in snapshot.providers:
-            self.prefixes[provider.id] = provider  # an id wins over another's prefix
+        self._fill_first = frozenset(
+            provider.id for provider in snapshot.providers if provider.strategy == "fill-first"
+        )
+        self._origins: dict[tuple[Origin, str], Origin] = {}
         for connection in sorted(snapshot.connections, key=lambda each: each.priority):
             provider = providers[connection.provider]
             if provider.needs:
                 continue
-            target = _target(provider, connection, snapshot, installation, environment_proxies)
+            shared = tuple(
+                budget.meter
+                for budget in snapshot.budgets
+                if provider.id == budget.provider or provider.tier == budget.tier
+            )
+            target = _target(
+                provider, connection, snapshot, installation, environment_proxies, shared
+            )
             self.targets[provider.id] = (*self.targets.get(provider.id, ()), target)
         for provider_id in self.targets:
             for model in providers[provider_id].models:
@@ -154,8 +246,44 @@ class View:
                     context_tokens=model.context_tokens,
                     max_output_tokens=model.max_output_tokens,
                 )
+        for name in sorted(self.combos):
+            self.models[name] = ModelEntry(id=name, owned_by="combo", name=name)
         self.hosts = _host_names(snapshot)
         self.cors_origins = frozenset(each.encode() for each in snapshot.server.cors_origins)
+
+    def origin(self, target: Target, proxy: str | None) -> Origin:
+        """Where to connect for a target when the combo it is asked through has this proxy."""
+        if proxy is None or target.proxied:
+            return target.origin
+        origin = self._origins.get((target.origin, proxy))
+        if origin is None:
+            origin = self._origins[target.origin, proxy] = target.origin._replace(proxy=proxy)
+        return origin
+
+    def has_choice(self, route: Route) -> bool:
+        """Could another account, or another member of a combo, serve this route as well?"""
+        sole = route.steps[0].combo.sole
+        return sole is None or len(self.targets.get(sole[0][0].provider.id, ())) > 1
+
+    def is_default(self, target: Target) -> bool:
+        """Is this the account of its provider that is chosen while all are well?"""
+        return (
+            target.provider_id in self._fill_first and self.targets[target.provider_id][0] is target
+        )
+
+    def keepalive_s(self, format_: str) -> float:
+        """Silence in a stream of a dialect after which its client should hear of us."""
+        seconds = self.server.keepalive_s
+        if format_ == "openai-responses":
+            return min(seconds, self.server.keepalive_responses_s)
+        return seconds
+
+
+def _auth(provider: ProviderView) -> str:
+    """How its accounts sign in, as verdicts tell it: key | sign-in | local."""
+    if provider.tier == "local":
+        return "local"
+    return "sign-in" if provider.tier == "subscription" else "key"
 
 
 def _host_names(snapshot: Snapshot) -> frozenset[str]:
@@ -171,6 +299,7 @@ def _target(
     snapshot: Snapshot,
     installation: Installation,
     environment_proxies: EnvironmentProxies,
+    shared_meters: tuple[Meter, ...],
 ) -> Target:
     try:
         parts = urlsplit(connection.url)
@@ -221,4 +350,4 @@ def _target(
             )
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     path = quote(path, safe=_VISIBLE)
-    return Target(provider, connection, origin, path, lines.encode("latin-1"))
+    return Target(provider, connection, origin, path, lines.encode("latin-1"), shared_meters)

@@ -327,17 +327,3 @@ def judge(failed: Failed, *, content_policy_next: bool = False) -> Judgement:
 def _searched(failed: Failed) -> str:
     body = failed.body[:SEARCHED_CHARACTERS].decode("utf-8", "replace")
     return f"{failed.message[:SEARCHED_CHARACTERS]}\n{body}".lower()
-
-
-def of_status(status: int) -> Verdict:
-    """`judge` for callers that know nothing but a status, and only NEXT and TELL."""
-    return _coarse(judge(Failed(status=status)))
-
-
-def of_failure(failure: Failure) -> Verdict:
-    """`judge` for callers that know nothing but a failure, and only NEXT and TELL."""
-    return _coarse(judge(Failed(failure=failure)))
-
-
-def _coarse(judgement: Judgement) -> Verdict:
-    return _TELL if judgement.verdict is _TELL else _NEXT

@@ -16,5 +16,7 @@ def chunk(content: str = "", **more: Any) -> bytes:
     return json.dumps({"id": "c", "choices": [choice], **more}).encode()
 
 
+# The least that is an answer: one without choices counts as a failure of its provider.
+ANSWER = b'{"choices":[{"text":"ok"}]}'
 FINISH = b'{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
 USAGE = b'{"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}'

@@ -362,7 +362,13 @@ def memory_gateway(tmp_path: Path) -> ServeGateway:
             settings = settings_for(tmp_path, "http://127.0.0.1:9/v1", more, provider)
             installation = Installation.ephemeral(tmp_path)
             state = state_for(settings, installation)
-            gateway = Gateway(state, installation, environment={}, clock=trio.current_time)
+            gateway = Gateway(
+                state,
+                installation,
+                environment={},
+                clock=trio.current_time,
+                wall_ns=lambda: 1_900_000_000_000_000_000 + int(trio.current_time() * 1e9),
+            )
             connector = MemoryConnector(nursery)
             connector.scripts = list(scripts)
             await gateway.start(connector)

@@ -7,7 +7,7 @@ import pytest
 from omniroute import __version__
 from omniroute.config.schema import ServerSettings, Settings
 from omniroute.formats.table import DIALECTS
-from omniroute.gateway.view import ANONYMOUS, Target, View
+from omniroute.gateway.view import Target, View
 from omniroute.installation import Installation
 from omniroute.net.proxies import EnvironmentProxies
 from omniroute.snapshot import (
@@ -332,10 +332,10 @@ def test_an_id_wins_over_the_prefix_of_another(making):
     first = provider("first", prefixes=("first", "second", "f"))
     second = provider("second", prefixes=("second", "f"))
     for providers in ((first, second), (second, first)):
-        prefixes = making.view(providers).prefixes
+        prefixes = making.view(providers).names.prefixes
         assert prefixes["first"].id == "first"
         assert prefixes["second"].id == "second"
-    assert making.view((first, second)).prefixes["f"].id == "first"
+    assert making.view((first, second)).names.prefixes["f"].id == "first"
 
 
 def test_targets_come_by_priority_and_then_in_the_order_of_the_file(making):
@@ -362,7 +362,7 @@ def test_a_provider_that_still_needs_something_has_no_target_but_its_prefix(maki
     )
     assert view.targets == {}
     assert view.models == {}
-    assert view.prefixes["acme"].needs
+    assert view.names.prefixes["acme"].needs
 
 
 def test_models_are_listed_under_their_provider_where_it_can_be_asked(making):
@@ -388,7 +388,7 @@ def test_principals_are_found_by_the_digest_of_their_key(making):
         b"d1": "file/laptop",
         b"d2": "k2",
     }
-    assert ANONYMOUS.id == ""
+    assert making.view(keys=keys).anonymous.id == ""
 
 
 def test_an_empty_snapshot_is_a_view(making):

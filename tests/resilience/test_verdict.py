@@ -15,8 +15,6 @@ from omniroute.resilience.verdict import (
     Mark,
     Verdict,
     judge,
-    of_failure,
-    of_status,
 )
 from omniroute.resilience.wording import STATUS_OF_WORD
 from omniroute.simulator.accounts import Quota, Standing
@@ -322,13 +320,6 @@ def test_a_long_body_is_searched_at_its_beginning_only() -> None:
     late = b" " * 10_000 + b"prompt is too long"
     assert judge(Failed(status=400, body=late)).row == "bad-request"
     assert judge(Failed(status=400, body=late[-4000:])).row == "context-too-long"
-
-
-def test_the_coarse_verdicts_follow_the_table() -> None:
-    assert {of_status(status) for status in range(300, 600)} == {Verdict.NEXT, Verdict.TELL}
-    assert of_status(400) is Verdict.TELL
-    assert of_status(429) is Verdict.NEXT
-    assert all(of_failure(failure) is Verdict.NEXT for failure in Failure)
 
 
 # --- against the simulator ---

@@ -1,0 +1,88 @@
+"""Conversations and the accounts that they stay with: prompt caches live at an account.
+
+Which conversation a request belongs to, the client says (`X-Session-Id` and what real tools send),
+else a fingerprint of how it began. The account is kept in the shared state, for one principal and
+one asked name, and only where it is not the one that would be chosen anyway.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from omniroute.formats.base import Peek
+
+if TYPE_CHECKING:
+    from omniroute.gateway.view import Target
+    from omniroute.state.interface import Sessions
+
+# The contract's header in both spellings, then Codex's.
+SESSION_HEADERS: Final = (b"x-session-id", b"x_session_id", b"session-id", b"session_id")
+SESSION_BYTES: Final = 64  # of an id that a client gives; the rest is cut
+_REMEMBERED: Final = 4096
+
+
+def session_of(fields: Mapping[bytes, bytes], peeked: Peek) -> str | None:
+    """The id that the client itself gives its conversation; None without one."""
+    for header in SESSION_HEADERS:
+        given = fields.get(header)
+        if given:
+            return given[:SESSION_BYTES].decode("latin-1")
+    if peeked.session:
+        return f"b-{_digest(peeked.session.encode('utf-8', 'surrogatepass'))}"
+    return None
+
+
+def fingerprint_of(digest: bytes) -> str:
+    """The id of a conversation that is known by its beginning; "" when that cannot be read."""
+    return f"f-{digest.hex()}" if digest else ""
+
+
+def _digest(text: bytes) -> str:
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+class Conversations:
+    """The kept accounts, as one worker asks for and tells them."""
+
+    __slots__ = ("_refresh_ms", "_sessions")
+
+    def __init__(self, sessions: "Sessions") -> None:
+        self._sessions = sessions
+        self._refresh_ms: dict[bytes, int] = {}  # when a kept account is to be told again
+
+    def find(
+        self, principal: str, asked: str, session: str, ttl_ms: int, now_ms: int
+    ) -> "Conversation":
+        """The conversation of a principal with what it asked for."""
+        name = f"{principal}\0{asked}\0{session}".encode("utf-8", "surrogatepass")
+        key = blake2b(name, digest_size=16).digest()
+        return Conversation(self, key, self._sessions.account(key, now_ms) or "", ttl_ms)
+
+    def keep(self, key: bytes, connection: str, ttl_ms: int, now_ms: int, *, new: bool) -> None:
+        """Tell that a conversation stays with an account; seldom, while it does."""
+        if not new and now_ms < self._refresh_ms.get(key, 0):
+            return
+        if len(self._refresh_ms) >= _REMEMBERED:
+            self._refresh_ms.clear()
+        self._refresh_ms[key] = now_ms + ttl_ms // 4
+        self._sessions.keep(key, connection, now_ms + ttl_ms)
+
+
+class Conversation:
+    """One conversation in one request."""
+
+    __slots__ = ("_conversations", "_key", "_ttl_ms", "kept")
+
+    def __init__(self, conversations: Conversations, key: bytes, kept: str, ttl_ms: int) -> None:
+        self._conversations = conversations
+        self._key = key
+        self._ttl_ms = ttl_ms
+        self.kept = kept  # the connection it stays with; "" for none
+
+    def served(self, target: "Target", now_ms: int, *, by_default: bool) -> None:
+        """This account serves it. `by_default`: it is the first that is chosen anyway."""
+        connection = target.connection_id
+        if by_default and not self.kept:
+            return
+        new = connection != self.kept
+        self._conversations.keep(self._key, connection, self._ttl_ms, now_ms, new=new)

@@ -1,0 +1,531 @@
+"""The pursuit of an answer: one request through its plan, until one target has answered.
+
+For each target of the plan: reserve, stand in line where its limits are reached, ask, judge what
+went wrong, remember it, and repeat, move on or give up as judged. Contract: `run` returns when the
+client has been answered and raises GatewayError when nothing answers, with one sentence that names
+the targets tried and passed over, and when to come back. Nothing that reached the client is ever
+repeated: a failure after that ends the request.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from omniroute.errors import ErrorKind, GatewayError, LimitState
+from omniroute.gateway.admission import is_of_key
+from omniroute.gateway.attempt import AttemptFailed
+from omniroute.gateway.health import breaker_policy
+from omniroute.gateway.lines import LOOK_S
+from omniroute.record import Tried
+from omniroute.resilience.meters import Meter
+from omniroute.resilience.retry import pause_ms
+from omniroute.resilience.verdict import Judgement, Mark, Verdict, judge
+from omniroute.routing.plan import Attempt, Passed, Plan, Skipped
+from omniroute.routing.resolve import Route
+from omniroute.state.interface import Hold, Refusal
+
+if TYPE_CHECKING:
+    from omniroute.gateway.reply import Reply
+    from omniroute.gateway.server import Gateway
+    from omniroute.gateway.view import Principal, Target, View
+
+MOST_WAITS: Final = 3  # for the end of a cooldown, in one request
+SHOWN_TARGETS: Final = 8  # of those passed over, in one error message
+NOT_THIS_ACCOUNT: Final = "the key may not use this account"
+NOT_THIS_MODEL: Final = "the key may not use this model"
+SAYS_OF_THE_TARGET: Final = frozenset({401, 402, 403, 404, 408, 429})
+
+# Somebody stands in line there already.
+NO_PLACE: Final = Refusal(
+    Hold(Meter(key="line", measure="running", kind="running", limit=1), 1), 0, 0, None
+)
+
+_log = logging.getLogger("omniroute.gateway")
+
+
+class CannotServe(Exception):
+    """The target's format cannot carry what the request depends on; another's may."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+Send = Callable[["Attempt[Target]"], Awaitable[None]]
+"""Asks one target and answers the client. Raises AttemptFailed or CannotServe."""
+
+
+class Pursuit:
+    """One request in search of an answer."""
+
+    __slots__ = (
+        "_busy",
+        "_failures",
+        "_gateway",
+        "_input_tokens",
+        "_kept",
+        "_ledger",
+        "_on_served",
+        "_output_tokens",
+        "_principal",
+        "_refused_by_key",
+        "_reply",
+        "_route",
+        "_send",
+        "_streaming",
+        "_view",
+        "_whole_route_allowed",
+    )
+
+    def __init__(
+        self,
+        gateway: "Gateway",
+        view: "View",
+        principal: "Principal",
+        route: Route,
+        reply: "Reply",
+        send: Send,
+        *,
+        input_tokens: Callable[["Target", str], int],
+        output_tokens: Callable[["Target", str], int],
+        streaming: bool,
+        kept: str,
+        on_served: Callable[["Target"], None],
+    ) -> None:
+        """`input_tokens`, `output_tokens`: upper bounds at a target, asked only where it matters.
+
+        `kept`: the connection that the conversation stays with; `on_served`: told which it was.
+        """
+        self._gateway = gateway
+        self._view = view
+        self._principal = principal
+        self._route = route
+        self._reply = reply
+        self._ledger = reply.ledger
+        self._send = send
+        self._input_tokens = input_tokens
+        self._output_tokens = output_tokens
+        self._streaming = streaming
+        self._kept = kept
+        self._on_served = on_served
+        self._failures: list[GatewayError] = []
+        self._refused_by_key: GatewayError | None = None
+        self._busy: list[tuple[Attempt[Target], Refusal]] = []
+        models = principal.models
+        self._whole_route_allowed = models is None or any(map(models.allows, route.names))
+        if not self._whole_route_allowed and not route.combo:
+            raise self._not_allowed()
+
+    async def run(self) -> None:
+        """See the module's text."""
+        waits = 0
+        while True:
+            now_ms = self._gateway.now_ms()
+            plan = Plan(self._route, self._gateway.stock, self._standing, now_ms, self._kept)
+            if await self._walk(plan):
+                return
+            back_ms = plan.back_ms
+            limit_ms = round(self._view.resilience.wait_for_cooldown_s * 1000)
+            now_ms = self._gateway.now_ms()
+            if back_ms is None or back_ms - now_ms > limit_ms or waits >= MOST_WAITS:
+                raise self._summary(plan)
+            waits += 1
+            self._ledger.admission.give_back(now_ms)
+            await self._pause(max(0.0, (back_ms - now_ms) / 1000))
+            self._gateway.look_at_conditions()
+
+    # --- choosing -------------------------------------------------------------------------------
+
+    def _standing(self, target: "Target", model: str) -> Skipped | None:
+        principal = self._principal
+        connections = principal.connections
+        if connections is not None and not connections.allows(target.connection_id):
+            return Skipped(NOT_THIS_ACCOUNT)
+        if not self._whole_route_allowed and not self._allowed(target, model):
+            return Skipped(NOT_THIS_MODEL)
+        return self._gateway.health.against(target, model, self._gateway.now_ms())
+
+    def _allowed(self, target: "Target", model: str) -> bool:
+        models = self._principal.models
+        return models is None or models.allows(f"{target.provider_id}/{model}")
+
+    async def _walk(self, plan: "Plan[Target]") -> bool:
+        """Try what the plan gives. False when it is used up."""
+        most = self._view.resilience.max_attempts
+        attempt = plan.next_attempt()
+        while True:
+            if self._busy and (attempt is None or attempt.of is not self._busy[0][0].of):
+                # Every account of that model is at its limits: stand in line before going on.
+                if await self._queue(plan):
+                    return True
+                self._busy.clear()
+            if attempt is None:
+                return False
+            if len(self._failures) >= most:
+                raise self._summary(plan)
+            if attempt.why and not self._allowed(attempt.connection, attempt.model):
+                # What follows by the owner's chains is not what the key was given.
+                self._pass(plan, attempt, NOT_THIS_MODEL, None)
+            elif attempt.connection.connection_id in self._gateway.lines:
+                self._busy.append((attempt, NO_PLACE))
+            elif (refusal := self._reserve(attempt)) is None:
+                if await self._at(plan, attempt):
+                    return True
+            else:
+                self._refused(plan, attempt, refusal)
+            attempt = plan.next_attempt()
+
+    def _reserve(self, attempt: "Attempt[Target]") -> Refusal | None:
+        target, model = attempt.connection, attempt.model
+        ledger = self._ledger
+        ledger.price = self._view.prices.price(target.provider_id, model)
+        admission = ledger.admission
+        if not target.meters and not self._principal.meters and not admission.holds:
+            return None
+        return admission.take(
+            target,
+            ledger.price,
+            self._input_tokens(target, model),
+            self._output_tokens(target, model),
+            self._gateway.now_ms(),
+        )
+
+    def _refused(self, plan: "Plan[Target]", attempt: "Attempt[Target]", refusal: Refusal) -> None:
+        """A limit is in the way: of the key, for a while, or for long."""
+        meter = refusal.hold.meter
+        now_ms = self._gateway.now_ms()
+        if is_of_key(meter):
+            error = _limit_error(self._principal.name, refusal)
+            if meter.measure != "usd":
+                raise error
+            # Another target may cost less, or nothing.
+            self._refused_by_key = self._refused_by_key or error
+            self._pass(plan, attempt, "costs more than the key has left", None)
+            return
+        if self._is_short(attempt.connection, refusal):
+            self._busy.append((attempt, refusal))
+            return
+        until_ms = None if refusal.wait_ms is None else now_ms + refusal.wait_ms
+        self._pass(plan, attempt, f"its limit is reached: {meter.key}", until_ms)
+
+    def _is_short(self, target: "Target", refusal: Refusal) -> bool:
+        """Is it worth standing in line for?"""
+        if refusal.hold.meter.measure == "running":
+            return target.queue_wait_s > 0
+        return refusal.wait_ms is not None and refusal.wait_ms <= target.queue_wait_s * 1000
+
+    @staticmethod
+    def _pass(
+        plan: "Plan[Target]", attempt: "Attempt[Target]", reason: str, until_ms: int | None
+    ) -> None:
+        target = attempt.connection
+        name = f"{target.provider_id}/{attempt.model}"
+        plan.skipped.append(Passed(target.connection_id, name, attempt.why, reason, until_ms))
+
+    async def _queue(self, plan: "Plan[Target]") -> bool:
+        """Wait for a place at the account that is soonest free. True when it has answered."""
+        attempt, refusal = min(self._busy, key=lambda each: each[1].wait_ms or 0)
+        target = attempt.connection
+        gateway = self._gateway
+        clock = gateway.clock
+        self._ledger.admission.give_back(gateway.now_ms())
+        deadline = clock() + target.queue_wait_s
+        began = clock()
+        place = gateway.lines.join(target.connection_id, self._principal.id)
+        try:
+            look_s = LOOK_S if refusal.wait_ms is None else refusal.wait_ms / 1000
+            while (left_s := deadline - clock()) > 0:
+                quiet_s = self._until_keepalive()
+                if not await place.turn(min(left_s, quiet_s), look_s):
+                    if quiet_s <= left_s:
+                        await self._reply.keepalive()
+                    continue
+                if (against := self._standing(target, attempt.model)) is not None:
+                    self._pass(plan, attempt, against.reason, against.until_ms)
+                    return False
+                found = self._reserve(attempt)
+                if found is None:
+                    break
+                if is_of_key(found.hold.meter) or not self._is_short(target, found):
+                    self._refused(plan, attempt, found)
+                    return False
+                look_s = LOOK_S if found.wait_ms is None else max(found.wait_ms / 1000, 0.001)
+                look_s = min(look_s, LOOK_S) if found.hold.meter.measure == "running" else look_s
+            else:
+                reason = f"all its places stayed taken for {target.queue_wait_s:g} s"
+                self._pass(plan, attempt, reason, gateway.now_ms() + 1000)
+                return False
+        finally:
+            self._ledger.queue_s += clock() - began
+            gateway.lines.leave(target.connection_id, place)
+        return await self._at(plan, attempt)
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    async def _at(self, plan: "Plan[Target]", attempt: "Attempt[Target]") -> bool:
+        """Ask one target, again where that is judged worth it. True when it has answered.
+
+        GatewayError when every target would say the same, or the client has seen the beginning.
+        """
+        target = attempt.connection
+        gateway = self._gateway
+        settings = self._view.resilience
+        claimant = self._ledger.admission.ticket.hex()
+        if not gateway.health.admit(target, claimant, gateway.now_ms(), breaker_policy(settings)):
+            self._pass(plan, attempt, "another request tries whether it is back", None)
+            return False
+        repeats = 0
+        while True:
+            try:
+                await self._once(attempt, claimant)
+                return True
+            except CannotServe as unfit:
+                gateway.health.gave_up(target, claimant)
+                self._failures.append(unfit.error)
+                self._leave(plan)
+                return False
+            except AttemptFailed as failed:
+                judgement = judge(failed.failed, content_policy_next=settings.content_policy_next)
+                self._remember(attempt, failed, judgement, claimant)
+                verdict = judgement.verdict
+                if verdict is Verdict.RETRY:
+                    pause = self._repeat_after(repeats, failed)
+                    if pause is not None:
+                        repeats += 1
+                        await self._pause(pause / 1000)
+                        continue
+                    verdict = judgement.otherwise
+                if verdict is Verdict.TELL:
+                    raise self._told(failed.error) from None
+                self._failures.append(failed.error)
+                if verdict is Verdict.NEXT_MODEL:
+                    self._leave(plan)
+                elif judgement.mark is Mark.FAULT and not self._may_add_load():
+                    # Another account of a provider that fails adds to what it cannot bear.
+                    self._leave(plan)
+                return False
+
+    async def _once(self, attempt: "Attempt[Target]", claimant: str) -> None:
+        """One try, with what is measured of it."""
+        target, model = attempt.connection, attempt.model
+        gateway = self._gateway
+        began_ms = gateway.now_ms()
+        clock = gateway.clock
+        began = clock()
+        answering: list[float] = []
+        gauges = (
+            gateway.gauges.account(target.connection_id),
+            gateway.gauges.model(target.provider_id, model),
+        )
+
+        def on_began() -> None:
+            if not answering:
+                answering.append((clock() - began) * 1000)
+                gateway.health.began(target, model, claimant, began_ms)
+                self._on_served(target)
+
+        reply = self._reply
+        reply.aim(target, model)
+        reply.on_began = on_began
+        for gauge in gauges:
+            gauge.begin(began_ms)
+        failed: bool | None = None
+        try:
+            await self._send(attempt)
+            failed = False
+        except AttemptFailed as error:
+            # What is the request's own fault says nothing of who was asked.
+            status = error.failed.status
+            failed = status is None or status >= 500 or status in SAYS_OF_THE_TARGET
+            raise
+        except trio.Cancelled:
+            if not answering:
+                gateway.health.gave_up(target, claimant)
+            raise
+        finally:
+            latency_ms = answering[0] if answering else None
+            for gauge in gauges:
+                gauge.end(gateway.now_ms(), failed=failed, latency_ms=latency_ms)
+            gateway.lines.freed(target.connection_id)
+
+    def _remember(
+        self,
+        attempt: "Attempt[Target]",
+        failed: AttemptFailed,
+        judgement: Judgement,
+        claimant: str,
+    ) -> None:
+        target, model = attempt.connection, attempt.model
+        gateway = self._gateway
+        error = failed.error
+        took_us = int((gateway.clock() - self._ledger.attempt_began) * 1e6)
+        status = failed.failed.status or 0
+        self._ledger.tried.append(
+            Tried(target.provider_id, target.connection_id, model, status, error.message, took_us)
+        )
+        failure = failed.failed.failure
+        short = str(status) if failure is None else failure.value
+        reason = f"{short}: {failed.failed.message or error.message}"
+        gateway.health.failed(
+            target,
+            model,
+            judgement,
+            reason,
+            failed.hint_s,
+            claimant,
+            gateway.now_ms(),
+            self._view.resilience,
+        )
+        _log.info(
+            "%s (%s) failed: %s, %s",
+            target.connection_id,
+            model,
+            judgement.row,
+            judgement.verdict.value,
+            extra={"fields": {"request": self._ledger.id, "mark": judgement.mark.value}},
+        )
+
+    def _repeat_after(self, repeats: int, failed: AttemptFailed) -> int | None:
+        """The pause in ms before the same target is asked again; None: it is not."""
+        settings = self._view.resilience
+        if repeats >= settings.retries or len(self._failures) + 1 >= settings.max_attempts:
+            return None
+        rng = self._gateway.rng.random
+        pause = pause_ms(repeats, settings.retry_base_ms, rng, failed.hint_s)
+        if pause is None or not self._may_add_load():
+            return None
+        return pause
+
+    def _may_add_load(self) -> bool:
+        return self._gateway.retry_budget.spend(self._gateway.clock())
+
+    def _leave(self, plan: "Plan[Target]") -> None:
+        plan.leave_member()
+        self._busy.clear()
+
+    # --- waiting --------------------------------------------------------------------------------
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, and let a client that waits for a stream know that we are still there."""
+        clock = self._gateway.clock
+        began = clock()
+        end = began + seconds
+        try:
+            while (left_s := end - clock()) > 0:
+                quiet_s = self._until_keepalive()
+                await trio.sleep(min(left_s, quiet_s))
+                if quiet_s <= left_s:
+                    await self._reply.keepalive()
+        finally:
+            self._ledger.queue_s += clock() - began
+
+    def _until_keepalive(self) -> float:
+        """Seconds until a client that waits for a stream should hear of us; far off for others."""
+        if not self._streaming:
+            return 1e9
+        reply = self._reply
+        return max(0.0, reply.heard_at + reply.keepalive_s - self._gateway.clock())
+
+    # --- giving up ------------------------------------------------------------------------------
+
+    def _told(self, error: GatewayError) -> GatewayError:
+        """The last word where trying further makes no sense, with what was said before it."""
+        return _together([*self._failures, error], (), error.retry_after_s)
+
+    def _summary(self, plan: "Plan[Target]") -> GatewayError:
+        """One error for a plan that is exhausted."""
+        skipped = plan.skipped
+        waits_s = [each.retry_after_s for each in self._failures if each.retry_after_s is not None]
+        if plan.back_ms is not None:
+            waits_s.append(max(0.0, (plan.back_ms - self._gateway.now_ms()) / 1000))
+        wait_s = min(waits_s, default=None)
+        if self._failures:
+            return _together(self._failures, skipped, wait_s)
+        if self._refused_by_key is not None:
+            return self._refused_by_key
+        if skipped and all(each.reason == NOT_THIS_MODEL for each in skipped):
+            return self._not_allowed()
+        if skipped and all(each.reason == NOT_THIS_ACCOUNT for each in skipped):
+            return GatewayError(
+                ErrorKind.MODEL_NOT_ALLOWED,
+                f"The API key {self._principal.name!r} may use no account that serves "
+                f"{self._route.asked!r}.",
+                param="model",
+            )
+        return GatewayError(
+            ErrorKind.ALL_UNAVAILABLE,
+            f"Nothing can serve {self._route.asked!r} now. {_told_skipped(skipped)}",
+            param="model",
+            retry_after_s=wait_s,
+        )
+
+    def _not_allowed(self) -> GatewayError:
+        return GatewayError(
+            ErrorKind.MODEL_NOT_ALLOWED,
+            f"The API key {self._principal.name!r} may not use the model {self._route.asked!r}.",
+            param="model",
+        )
+
+
+def _together(
+    failures: list[GatewayError], skipped: "tuple[()] | list[Passed]", wait_s: float | None
+) -> GatewayError:
+    """The last word's status, and every word said."""
+    last = failures[-1]
+    if len(failures) == 1 and not skipped:
+        return last
+    said = "; ".join(failure.message for failure in failures)
+    message = f"All {len(failures)} attempts failed: {said}" if len(failures) > 1 else said
+    if skipped:
+        message = f"{message.rstrip('.')}. {_told_skipped(skipped)}"
+    return GatewayError(
+        last.kind,
+        message,
+        param=last.param,
+        status=last.status,
+        error_type=last.openai_type,
+        code=last.openai_code,
+        retry_after_s=wait_s,
+    )
+
+
+def _told_skipped(skipped: "tuple[()] | list[Passed]") -> str:
+    told = [f"{each.connection or each.model}: {each.reason}" for each in skipped[:SHOWN_TARGETS]]
+    if len(skipped) > SHOWN_TARGETS:
+        told.append(f"and {len(skipped) - SHOWN_TARGETS} more")
+    return f"Passed over: {'; '.join(told)}."
+
+
+_UNITS: Final = {
+    "requests": ("requests", ErrorKind.RATE_LIMITED),
+    "tokens": ("tokens", ErrorKind.RATE_LIMITED),
+    "running": ("requests at a time", ErrorKind.CONCURRENCY),
+    "usd": ("micro-USD", ErrorKind.BUDGET_EXCEEDED),
+}
+
+
+def _limit_error(name: str, refusal: Refusal) -> GatewayError:
+    """What a client is told whose key has reached a limit."""
+    meter = refusal.hold.meter
+    unit, kind = _UNITS[meter.measure]
+    free = max(0, meter.limit - refusal.used - refusal.reserved)
+    wait_s = None if refusal.wait_ms is None else refusal.wait_ms / 1000
+    if meter.measure == "usd":
+        told = (
+            f"USD {meter.limit / 1e6:g} {meter.period}: {refusal.used / 1e6:.6g} are spent, "
+            f"{refusal.reserved / 1e6:.6g} are reserved by running requests, and this one could "
+            f"cost {refusal.hold.amount / 1e6:.6g}"
+        )
+    else:
+        span = f" in {meter.window_ms // 1000} s" if meter.window_ms else ""
+        told = f"{meter.limit} {unit}{span}; {free} are left"
+        if refusal.hold.amount > 1:
+            told += f", and this request could take {refusal.hold.amount}"
+    return GatewayError(
+        kind,
+        f"The API key {name!r} is limited to {told}.",
+        retry_after_s=wait_s if wait_s is not None or meter.measure != "running" else 1.0,
+        limit=LimitState(meter.measure, meter.limit, free, wait_s or 0.0),
+    )
