@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from omniroute.record import Record
+from omniroute.state.answers import Mine, Theirs
 from omniroute.state.interface import State, StateError, UsageTotals
 from omniroute.state.layout import DAY_MS, decode_record
 from omniroute.state.lmdb_state import open_state
@@ -59,6 +60,22 @@ def test_each_snapshot_has_the_next_version(state):
     assert [state.publish_snapshot(blob) for blob in (b"one", b"two" * 9000)] == [1, 2]
     assert state.snapshot_version() == 2
     assert state.read_snapshot() == b"two" * 9000
+
+
+def test_both_versions_come_from_one_look(state):
+    assert state.versions() == (0, 0)
+    state.publish_snapshot(b"x")
+    state.conditions.change("cooldown:acme/main", lambda _: b"1")
+    state.conditions.change("cooldown:acme/main", lambda _: b"2")
+    assert state.versions() == (state.snapshot_version(), state.conditions.version()) == (1, 2)
+
+
+def test_sessions_and_answers_are_there_for_all(state):
+    state.sessions.keep(b"s", "acme/main", 50)
+    assert state.sessions.account(b"s", 49) == "acme/main"
+    owner = state.limits.incarnate() + bytes(8)
+    assert state.answers.claim(b"k" * 32, owner, 1) == Mine()
+    assert state.answers.claim(b"k" * 32, b"other" * 3 + b"!", 1) == Theirs(owner, b"")
 
 
 def test_a_settled_record_is_in_the_outbox_and_on_the_counters(state):

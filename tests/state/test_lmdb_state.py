@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from omniroute.state.interface import (
     StateMissing,
     UsageTotals,
 )
-from omniroute.state.layout import DAY_MS, decode_record
+from omniroute.state.layout import DAY_MS, OutboxKeys, decode_record, encode_record
 from omniroute.state.lmdb_state import LmdbState, open_state
 from omniroute.usage import Usage
 
@@ -267,6 +268,32 @@ def test_a_state_of_a_newer_version_is_refused_and_not_taken_for_damaged(directo
     with pytest.raises(StateError, match="version 99") as told:
         open_state(directory, map_bytes=4 * MIB, create=True, repair=True)
     assert not isinstance(told.value, StateDamaged)
+
+
+def test_control_completes_a_state_of_the_first_version_and_keeps_what_is_in_it(
+    directory, monkeypatch
+):
+    with monkeypatch.context() as then:
+        then.setattr(lmdb_state, "SCHEMA_VERSION", 1)
+        then.setattr(lmdb_state, "_DATABASES", lmdb_state._FIRST_DATABASES)
+        lmdb_state._create(directory, 4 * MIB)
+    with pytest.raises(StateMissing, match="version 1"):
+        open_state(directory, map_bytes=4 * MIB, create=False)
+    other = lmdb.open(str(directory), max_dbs=32)
+    with other.begin(write=True) as txn:
+        record = a_record(1)
+        outbox = other.open_db(b"outbox", txn=txn)
+        txn.put(OutboxKeys(time.time_ns).next(), encode_record(record), db=outbox)
+    other.close()
+
+    state = ready(directory)
+    assert [decode_record(blob) for _, blob in state.drain(9)] == [record]
+    assert state.limits.incarnate()
+    assert state.versions() == (0, 0)
+    state.close()
+    again = open_state(directory, map_bytes=4 * MIB, create=False)
+    assert again.stats().outbox_records == 1
+    again.close()
 
 
 def test_a_state_deleted_while_in_use_is_noticed_and_can_be_made_anew(directory):
