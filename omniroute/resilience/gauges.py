@@ -142,7 +142,8 @@ class _Gap(Gauge):
 
 _ring_head = struct.Struct("<qqq")
 _ring = struct.Struct(f"<{SLOTS + 1}q")
-_RING_BYTES: Final = _ring_head.size + _ring.size
+_HEAD_BYTES: Final = _ring_head.size
+_RING_BYTES: Final = _HEAD_BYTES + _ring.size
 
 
 class _Rolling(Gauge):
@@ -182,6 +183,20 @@ class _Rolling(Gauge):
         return ring, slot, used, reserved
 
     def admit(self, stored: bytes | None, amount: int, now_ms: int) -> bytes | Refused:
+        if stored is not None:
+            slot, used, reserved = _ring_head.unpack_from(stored)
+            if slot == now_ms // self._slot_ms and used + reserved + amount <= self.limit:
+                # Most requests: nothing turns and it fits. Half the time of the way below.
+                if self.reserves:
+                    return _ring_head.pack(slot, used, reserved + amount) + stored[_HEAD_BYTES:]
+                place = _place(slot)
+                (in_slot,) = _count.unpack_from(stored, place)
+                return (
+                    _ring_head.pack(slot, used + amount, reserved)
+                    + stored[_HEAD_BYTES:place]
+                    + _count.pack(in_slot + amount)
+                    + stored[place + _count.size :]
+                )
         ring, slot, used, reserved = self._turned(stored, now_ms)
         if used + reserved + amount > self.limit:
             return Refused(
@@ -239,7 +254,7 @@ class _Rolling(Gauge):
 
 
 def _place(slot: int) -> int:
-    return _ring_head.size + slot % (SLOTS + 1) * _count.size
+    return _HEAD_BYTES + slot % (SLOTS + 1) * _count.size
 
 
 def _add(ring: bytearray, slot: int, used: int, amount: int) -> int:

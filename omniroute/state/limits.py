@@ -155,15 +155,15 @@ class TableLimits(Generic[Table]):
     ) -> Refusal | None:
         """Admits all, adding what will have to be given back to `kept`; or says what did not fit,
         and then the transaction is to be aborted."""
-        meters = self._meters
+        meters, get, put, gauge_of = self._meters, txn.get, txn.put, self._gauges.of
         for hold in holds:
             meter, amount = hold
-            gauge = self._gauges.of(meter)
+            gauge = gauge_of(meter)
             key = gauge.key
-            admitted = gauge.admit(txn.get(key, db=meters), amount, now_ms)
+            admitted = gauge.admit(get(key, None, meters), amount, now_ms)
             if type(admitted) is Refused:
                 return Refusal(hold, admitted.used, admitted.reserved, admitted.wait_ms)
-            txn.put(key, admitted, db=meters)  # type: ignore[arg-type]  # narrowed above
+            put(key, admitted, db=meters)  # type: ignore[arg-type]  # narrowed above
             if gauge.reserves:
                 kept.append(_pack_hold(amount, len(gauge.blob)) + gauge.blob)
         return None
