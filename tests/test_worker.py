@@ -122,6 +122,8 @@ async def test_it_serves_when_told_and_says_ready_and_beats(
     await line.go()
     await line.until("ready")
     assert (await line.until("beat"))["inflight"] == 3
+    await line.until("beat")
+    assert gateways[0].noted, "how far requests are is noted with each beat"
     assert gateways[0].worker_id == 5
     await line.link.send("drain", limit_s=2.5)
     await line.until_left()

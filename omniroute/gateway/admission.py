@@ -11,9 +11,10 @@ the ledger with the record; a request without limits on its way makes no transac
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from omniroute.errors import ErrorKind, GatewayError
 from omniroute.providers.pricing import Price, bound_microusd
 from omniroute.resilience.meters import Meter
-from omniroute.state.interface import Hold, Refusal
+from omniroute.state.interface import Hold, Refusal, StateError
 
 if TYPE_CHECKING:
     from omniroute.gateway.ledger import Ledger
@@ -75,14 +76,21 @@ class Admission:
             bound_microusd(input_tokens, output_tokens, price) if price is not None else 0
         )
         note = self._ledger.lost()
-        if not self._taken:
-            holds = (*self._of(own), *self._of(theirs))
-            refusal = self._limits.reserve(self.ticket, holds, note, now_ms)
-        else:
+        if self._taken:
             # The key's request was counted with the first target.
-            again = [meter for meter in own if meter.measure not in _COUNTED]
-            holds = (*self._of(again), *self._of(theirs))
-            refusal = self._limits.exchange(self.ticket, self._held, holds, note, now_ms)
+            own = tuple(meter for meter in own if meter.measure not in _COUNTED)
+        holds = (*self._of(own), *self._of(theirs))
+        try:
+            if self._taken or self._ledger.noted:
+                refusal = self._limits.exchange(self.ticket, self._held, holds, note, now_ms)
+            else:
+                refusal = self._limits.reserve(self.ticket, holds, note, now_ms)
+        except StateError as error:
+            raise GatewayError(
+                ErrorKind.OVERLOADED,
+                f"The limits of this request cannot be kept at the moment: {error}.",
+                retry_after_s=1,
+            ) from error
         if refusal is None:
             self._taken = True
             self._held = tuple(hold for hold in holds if hold.meter.measure not in _COUNTED)

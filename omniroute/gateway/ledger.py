@@ -26,11 +26,10 @@ class Ledger:
     """The account of one request."""
 
     __slots__ = (
+        "_characters",
         "_connection",
         "_endpoint",
         "_model",
-        "_noted",
-        "_noted_characters",
         "_principal",
         "_settled",
         "_target",
@@ -44,6 +43,7 @@ class Ledger:
         "connect_s",
         "first_byte_us",
         "model_asked",
+        "noted",
         "overhead_us",
         "price",
         "queue_s",
@@ -68,8 +68,8 @@ class Ledger:
         self._target: Target | None = None
         self._model = ""
         self._settled = False
-        self._noted = False
-        self._noted_characters = 0
+        self.noted = False
+        self._characters = 0
         gateway = connection.gateway
         self.admission = Admission(gateway.limits, gateway.new_ticket(), principal, self)
         self.started_ms = started_ms  # Unix time
@@ -131,7 +131,7 @@ class Ledger:
         record = self._record(outcome, status, error, usage, usage_source)
         admission = self.admission
         gateway = self._connection.gateway
-        if not admission.holds and not self._noted:
+        if not admission.holds and not self.noted:
             gateway.settle(record)
             return
         reserved = admission.reserved_microusd
@@ -157,10 +157,10 @@ class Ledger:
     def note(self) -> Record | None:
         """`lost()` for the heartbeat to write down; None when nothing is new since the last one."""
         characters = self.tap.characters if self.tap is not None else 0
-        if self._settled or (self._noted and characters == self._noted_characters):
+        if self._settled or (self.noted and characters == self._characters):
             return None
-        self._noted = True
-        self._noted_characters = characters
+        self.noted = True
+        self._characters = characters
         return self.lost()
 
     def _record(
