@@ -135,6 +135,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/state/test_lmdb_sessions.py",
         "one suite for all implementations of the interface",
     ),
+    "omniroute.state.lmdb_opening": (
+        "tests/state/test_lmdb_state.py",
+        "files, damage and versions show in the states that are opened",
+    ),
     "omniroute.state.memory_state": (
         "tests/state/test_interface.py",
         "one suite for all implementations of the interface",

@@ -1,6 +1,6 @@
 """The files under the shared state: who uses them, whether they are whole, room on the disk.
 
-Nothing here knows lmdb's library; `lmdb_state` opens what these functions have prepared.
+Nothing here knows lmdb's library; `lmdb_opening` opens what these functions have prepared.
 
 Two locks (flock, so they end with their process, however it ends):
 

@@ -21,13 +21,11 @@ The rules, and why:
 * Even removing needs free pages, as LMDB copies what it changes. So a reserve of pages lies in a
   database of its own; `forget` gives it up when it finds no room, and puts it back later. Meanwhile
   the outbox takes no records, so that what is freed is not used up at once.
-* A state is made complete under another name and then renamed, so nobody ever sees half of one.
 """
 
 import contextlib
 import errno
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -42,9 +40,7 @@ from omniroute.state import files, layout
 from omniroute.state.interface import (
     DISK_FULL,
     MAP_FULL,
-    StateDamaged,
     StateError,
-    StateMissing,
     StateStats,
     UsageRow,
     UsageTotals,
@@ -52,6 +48,7 @@ from omniroute.state.interface import (
 from omniroute.state.limits import TableLimits
 from omniroute.state.lmdb_answers import LmdbAnswers
 from omniroute.state.lmdb_conditions import LmdbConditions
+from omniroute.state.lmdb_opening import DATABASES, RESERVE, Opened, open_files, reserve
 from omniroute.state.lmdb_sessions import LmdbSessions
 
 if TYPE_CHECKING:
@@ -59,35 +56,17 @@ if TYPE_CHECKING:
 
     _Txn: TypeAlias = Transaction[bytes]
 
-SCHEMA_VERSION = 2
-MAP_BYTES_MIN = 1 << 20
-MAX_READERS = 512
-_MAX_DBS = 32  # the issues to come add theirs
-_FIRST_DATABASES = (b"meta", b"snapshot", b"outbox", b"usage", b"drops", b"reserve")
-_DATABASES = (  # of version 2
-    *_FIRST_DATABASES,
-    b"meters",
-    b"reservations",
-    b"incarnations",
-    b"conditions",
-    b"sessions",
-    b"answers",
-)
 _CUT = 256
 _OUTBOX_SHARE = 0.4
 _ANSWERS_SHARE = 0.45  # what is left is for limits, counters and what readers keep
-_RESERVE_BYTES_MAX = 256 << 10
 _OUTBOX_LOOK_EVERY = 64  # settles; looking costs a quarter of one
-_VERIFY_ALWAYS_BYTES = 8 << 20  # up to here a full check takes some 40 ms at most
 
 # LMDB reports a write that the file system cut short as EIO.
 _DISK_FULL_CODES = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
-_SCHEMA = b"schema"
 _REBUILT = b"rebuilt"
 _VERSION = b"snapshot_version"
 _SNAPSHOT = b"current"
-_RESERVE = b"pages"
 
 
 def open_state(
@@ -107,184 +86,8 @@ def open_state(
 
     Raises `StateMissing` (try again), `StateDamaged` (what, and how to recover) or `StateError`.
     """
-    if map_bytes < MAP_BYTES_MIN:
-        raise StateError(f"the shared state needs a map of at least {MAP_BYTES_MIN} bytes")
-    warnings: list[str] = []
-    with files.hold_gate(directory) as gate:
-        try:
-            return _open_present(directory, map_bytes, gate, warnings, clock_ns, complete=create)
-        except StateMissing:
-            if not create:
-                raise
-        except StateDamaged as error:
-            if not (create and repair):
-                raise StateDamaged(f"{error}. {_recovery(directory)}") from error
-            kept = files.move_aside(directory)
-            warnings.append(
-                f"the shared state was damaged ({error}); it was moved to {kept} and a new one is "
-                "made, with counters from the history. Log records not yet in the history stay "
-                "in the old file."
-            )
-        _create(directory, map_bytes)
-        return _open_present(directory, map_bytes, gate, warnings, clock_ns, complete=False)
-
-
-def _recovery(directory: Path) -> str:
-    return (
-        f"Stop OmniRoute, move {directory} away and start again: counters are rebuilt from the "
-        "history; log records not yet in the history are in that directory only"
-    )
-
-
-def _open_present(
-    directory: Path,
-    map_bytes: int,
-    gate: files.Gate,
-    warnings: list[str],
-    clock_ns: Callable[[], int],
-    *,
-    complete: bool,
-) -> "LmdbState":
-    if not directory.exists():
-        raise StateMissing(f"there is no shared state in {directory} yet")
-    if not files.data_file(directory).exists():
-        raise StateDamaged(f"{files.data_file(directory)} is missing")
-    header_bytes, used_bytes = files.read_extent(directory)
-    try:
-        use = files.UseLock(directory)
-    except OSError as error:
-        raise StateError(f"cannot open {directory}: {error.strerror}") from error
-    try:
-        inside = gate.read()
-        if use.alone or inside is None:
-            boot = files.boot_id()
-            torn = inside is not None and (inside.boot != boot or not boot)
-            if use.alone and (torn or used_bytes <= _VERIFY_ALWAYS_BYTES):
-                _verify(directory)
-            if use.alone:
-                files.allocate_lock_file(directory, MAX_READERS)
-                map_bytes = max(map_bytes, used_bytes)
-                hindrance = files.allocate(directory, map_bytes)
-            else:
-                map_bytes = header_bytes
-                hindrance = files.hindrance(directory, map_bytes)
-            if hindrance:
-                warnings.append(
-                    f"the shared state could not be allocated in advance ({hindrance}); it works, "
-                    "but each write takes about three times as long"
-                )
-            inside = files.Mapping(boot, map_bytes, writemap=not hindrance)
-            gate.write(inside)
-        use.share()
-        environment = _open_environment(directory, inside.map_bytes, inside.writemap)
-        try:
-            databases = _open_databases(environment, directory, complete=complete)
-        except BaseException:
-            environment.close()
-            raise
-    except OSError as error:
-        use.release()
-        raise StateError(f"cannot open the shared state in {directory}: {error}") from error
-    except BaseException:
-        use.release()
-        raise
-    return LmdbState(directory, environment, databases, inside, use, tuple(warnings), clock_ns)
-
-
-def _verify(directory: Path) -> None:
-    from lmdb import verify  # only needed here, at the start of the first process
-
-    try:
-        problems: list[str] = verify.verify(str(directory))  # type: ignore[no-untyped-call]
-    except verify.VerifyError as error:
-        problems = [str(error)]
-    if problems:
-        raise StateDamaged(
-            f"{files.data_file(directory)} has {len(problems)} broken places, first: {problems[0]}"
-        )
-
-
-def _open_environment(directory: Path, map_bytes: int, writemap: bool) -> lmdb.Environment:
-    try:
-        return lmdb.open(
-            str(directory),
-            map_size=map_bytes,
-            mode=0o600,
-            create=False,
-            sync=False,
-            metasync=False,
-            writemap=writemap,
-            max_readers=MAX_READERS,
-            max_dbs=_MAX_DBS,
-            max_spare_txns=2,
-        )
-    except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError) as error:
-        raise StateDamaged(f"{files.data_file(directory)}: {error}") from error
-    except lmdb.Error as error:
-        raise StateError(f"cannot open the shared state in {directory}: {error}") from error
-
-
-def _open_databases(
-    environment: lmdb.Environment, directory: Path, *, complete: bool
-) -> "dict[bytes, _Database]":
-    """The databases by name. `complete`: adds what a state of an earlier version lacks."""
-    try:
-        databases = {name: environment.open_db(name, create=False) for name in _FIRST_DATABASES}
-        with environment.begin(databases[b"meta"]) as txn:
-            schema = txn.get(_SCHEMA)
-    except lmdb.NotFoundError as error:
-        raise StateDamaged(f"{directory} is an LMDB of something else") from error
-    except lmdb.Error as error:
-        raise StateDamaged(f"{directory}: {error}") from error
-    if schema is None:
-        raise StateDamaged(f"{directory} is an LMDB of something else")
-    version = int.from_bytes(schema, "big")
-    if version > SCHEMA_VERSION:
-        raise StateError(
-            f"the shared state in {directory} is of version {version}, this OmniRoute knows "
-            f"{SCHEMA_VERSION}. Start the OmniRoute that made it once, so that it saves its "
-            f"records, or move {directory} away"
-        )
-    if version < SCHEMA_VERSION and not complete:
-        raise StateMissing(f"the shared state in {directory} is still of version {version}")
-    try:
-        if version < SCHEMA_VERSION:
-            # Nothing that is there changes, so one short transaction does.
-            with environment.begin(write=True) as txn:
-                for name in _DATABASES:
-                    environment.open_db(name, txn=txn)
-                schema = SCHEMA_VERSION.to_bytes(2, "big")
-                txn.put(_SCHEMA, schema, db=databases[b"meta"])
-        for name in _DATABASES:
-            databases[name] = environment.open_db(name, create=False)
-    except lmdb.NotFoundError as error:
-        raise StateDamaged(f"{directory} lacks a part: {error}") from error
-    except lmdb.Error as error:
-        raise StateError(f"cannot open the shared state in {directory}: {error}") from error
-    return databases
-
-
-def _create(directory: Path, map_bytes: int) -> None:
-    new = directory.with_name(f"{directory.name}.new")
-    try:
-        if new.exists():  # a creator that was killed
-            shutil.rmtree(new)
-        new.mkdir(mode=0o700)
-        files.allocate_lock_file(new, MAX_READERS)
-        environment = lmdb.open(
-            str(new), map_size=map_bytes, mode=0o600, max_dbs=_MAX_DBS, max_readers=MAX_READERS
-        )
-        try:
-            with environment.begin(write=True) as txn:
-                databases = {name: environment.open_db(name, txn=txn) for name in _DATABASES}
-                txn.put(_SCHEMA, SCHEMA_VERSION.to_bytes(2, "big"), db=databases[b"meta"])
-                txn.put(_RESERVE, _reserve(map_bytes), db=databases[b"reserve"])
-        finally:
-            environment.close()
-        new.rename(directory)
-    except (lmdb.Error, OSError) as error:
-        shutil.rmtree(new, ignore_errors=True)
-        raise StateError(f"cannot create the shared state in {directory}: {error}") from error
+    opened = open_files(directory, map_bytes=map_bytes, create=create, repair=repair)
+    return LmdbState(directory, opened, clock_ns)
 
 
 class LmdbState:
@@ -293,13 +96,10 @@ class LmdbState:
     def __init__(
         self,
         directory: Path,
-        environment: lmdb.Environment,
-        databases: "dict[bytes, _Database]",
-        mapping: files.Mapping,
-        use: files.UseLock,
-        warnings: tuple[str, ...],
+        opened: Opened,
         clock_ns: Callable[[], int],
     ) -> None:
+        environment, databases, mapping, use, warnings = opened
         self._directory = directory
         self._environment = environment
         self._meta = databases[b"meta"]
@@ -480,7 +280,7 @@ class LmdbState:
     def _give_up_reserve(self) -> bool:
         """Its pages become free with the second transaction from here."""
         with self._writing("give up its reserve") as txn:
-            return txn.delete(_RESERVE, db=self._reserve)
+            return txn.delete(RESERVE, db=self._reserve)
 
     def _restore_reserve(self) -> None:
         with self._reading("look for its reserve") as txn:
@@ -488,7 +288,7 @@ class LmdbState:
                 return
         try:
             with self._environment.begin(write=True) as txn:
-                txn.put(_RESERVE, _reserve(self._mapping.map_bytes), db=self._reserve)
+                txn.put(RESERVE, reserve(self._mapping.map_bytes), db=self._reserve)
         except lmdb.Error as error:
             if not _no_room(error):  # else the next `forget` tries again
                 raise StateError(f"the shared state cannot keep a reserve: {error}") from error
@@ -554,7 +354,7 @@ class LmdbState:
     def stats(self) -> StateStats:
         with self._reading("read its figures") as txn:
             outbox_bytes = _bytes_of(txn, self._outbox)
-            others = [None, *(self._databases[name] for name in _DATABASES if name != b"outbox")]
+            others = [None, *(self._databases[name] for name in DATABASES if name != b"outbox")]
             dropped = {
                 key.decode(): int.from_bytes(count, "big") for key, count in txn.cursor(self._drops)
             }
@@ -651,10 +451,6 @@ def _no_room(error: lmdb.Error) -> str:
     if isinstance(error, lmdb.MapFullError):
         return MAP_FULL
     return DISK_FULL if error.code in _DISK_FULL_CODES else ""
-
-
-def _reserve(map_bytes: int) -> bytes:
-    return bytes(min(_RESERVE_BYTES_MAX, map_bytes // 16))
 
 
 def _bytes_of(txn: "_Txn", database: "_Database | None") -> int:

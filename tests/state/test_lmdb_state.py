@@ -15,7 +15,7 @@ import lmdb
 import pytest
 
 from omniroute.record import Record
-from omniroute.state import files, lmdb_state
+from omniroute.state import files, lmdb_opening
 from omniroute.state.interface import (
     StateDamaged,
     StateError,
@@ -274,9 +274,9 @@ def test_control_completes_a_state_of_the_first_version_and_keeps_what_is_in_it(
     directory, monkeypatch
 ):
     with monkeypatch.context() as then:
-        then.setattr(lmdb_state, "SCHEMA_VERSION", 1)
-        then.setattr(lmdb_state, "_DATABASES", lmdb_state._FIRST_DATABASES)
-        lmdb_state._create(directory, 4 * MIB)
+        then.setattr(lmdb_opening, "SCHEMA_VERSION", 1)
+        then.setattr(lmdb_opening, "DATABASES", lmdb_opening._FIRST_DATABASES)
+        lmdb_opening._create(directory, 4 * MIB)
     with pytest.raises(StateMissing, match="version 1"):
         open_state(directory, map_bytes=4 * MIB, create=False)
     other = lmdb.open(str(directory), max_dbs=32)
@@ -313,9 +313,9 @@ def test_a_state_deleted_while_in_use_is_noticed_and_can_be_made_anew(directory)
 
 def test_a_crash_of_the_machine_makes_the_next_start_check_the_whole_file(directory, monkeypatch):
     ready(directory).close()
-    monkeypatch.setattr(lmdb_state, "_VERIFY_ALWAYS_BYTES", 0)
+    monkeypatch.setattr(lmdb_opening, "_VERIFY_ALWAYS_BYTES", 0)
     checked: list[Path] = []
-    monkeypatch.setattr(lmdb_state, "_verify", checked.append)
+    monkeypatch.setattr(lmdb_opening, "_verify", checked.append)
     ready(directory).close()
     assert not checked  # it was closed in order
     with files.hold_gate(directory) as gate:
