@@ -8,6 +8,7 @@ tries again after a while; meanwhile workers go on filling the outbox.
 Blocking calls: for a thread. One drain at a time.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -17,6 +18,8 @@ from omniroute.record import Record
 from omniroute.state.interface import State, StateError
 from omniroute.state.layout import decode_record
 from omniroute.store.interface import StoreError
+
+_log = logging.getLogger("omniroute.control")
 
 BATCH = 1_000
 UNREADABLE = "unreadable"
@@ -36,6 +39,8 @@ class DrainStatus(msgspec.Struct):
     unreadable: int = 0  # entries that were no records, and were thrown away
     failures: int = 0  # in a row; 0 when the last try worked
     problem: str = ""  # why the last try failed; empty when it worked
+    beyond: int = 0  # moved records of requests that cost more than had been reserved
+    beyond_microusd: int = 0  # how much more
 
 
 def drain_once(state: State, store: History, batch: int, status: DrainStatus) -> int:
@@ -73,4 +78,19 @@ def _drain(state: State, store: History, batch: int, status: DrainStatus) -> int
     dropped = set(unreadable)
     state.forget([key for key, _ in entries if key not in dropped])
     status.moved += len(records)
+    for record in records:
+        if record.beyond_microusd > 0:
+            _tell_beyond(record, status)
     return len(entries)
+
+
+def _tell_beyond(record: Record, status: DrainStatus) -> None:
+    """The one way in which a limit can be passed is never passed over in silence."""
+    status.beyond += 1
+    status.beyond_microusd += record.beyond_microusd
+    _log.error(
+        "request %s at %s cost %d micro-USD more than its upper bound; its limits count it all",
+        record.id,
+        record.connection,
+        record.beyond_microusd,
+    )

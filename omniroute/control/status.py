@@ -84,6 +84,10 @@ class Status:
                 "preallocated": stats.preallocated,
             },
             "limits": self._limits(),
+            "beyond_limits": {
+                "requests": self.drain.beyond,
+                "microusd": self.drain.beyond_microusd,
+            },
             "jobs": {job.name: job.describe() for job in self.jobs},
             "problems": self._problems(stats.dropped),
         }
@@ -117,4 +121,9 @@ class Status:
         problems += [
             f"{count} log records were dropped ({reason})" for reason, count in dropped.items()
         ]
+        if self.drain.beyond:
+            problems.append(
+                f"{self.drain.beyond} requests were billed {self.drain.beyond_microusd / 1e6:.6f} "
+                "USD beyond what was reserved for them"
+            )
         return problems

@@ -168,6 +168,17 @@ def test_a_full_disk_is_reported_and_the_outbox_keeps_everything(state):
     assert len(history.rows) == 5
 
 
+def test_what_was_billed_beyond_its_bound_is_told_and_added_up(state, store, caplog):
+    for number, beyond_microusd in ((1, 0), (2, 30), (3, 12)):
+        record = a_record(number)
+        record.beyond_microusd = beyond_microusd
+        state.settle(record)
+    status = DrainStatus()
+    drain_once(state, store, 10, status)
+    assert (status.beyond, status.beyond_microusd) == (2, 42)
+    assert [entry.args[0] for entry in caplog.records] == ["r2", "r3"]
+
+
 def test_an_entry_that_is_no_record_is_dropped_counted_and_stops_nobody(state, store):
     state.settle(a_record(1))
     with state._environment.begin(write=True) as txn:

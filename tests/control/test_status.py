@@ -94,6 +94,14 @@ def test_every_kind_of_trouble_is_a_problem(status: Status) -> None:
     status.configuration.restart_needed = ("server.port",)
     status.jobs[0].error = "disk full"
     status.state.count_drop("full", 3)
+    status.drain.beyond, status.drain.beyond_microusd = 2, 1_500_000
     problems = "\n".join(status.document()["problems"])
-    for trouble in ("damaged", "omniroute.toml:1", "server.port", "disk full", "3 log records"):
+    for trouble in (
+        "damaged",
+        "omniroute.toml:1",
+        "server.port",
+        "disk full",
+        "3 log records",
+        "2 requests were billed 1.500000 USD beyond",
+    ):
         assert trouble in problems
