@@ -47,7 +47,7 @@ _ABBREVIATIONS: Final = frozenset(("e.g", "etc", "i.e", "mr", "mrs", "no", "vs")
 # What the tables of words would take for something else if it lost its capitals: US, IT, OR, GET.
 _SHOUTED: Final = frozenset(
     (*SYNONYM, *SYNONYM.values(), *EMPTY, *AUXILIARY, *PREPOSITIONS, *ENGLISH, *TWO_FACED, *VERBS)
-)
+) - {"ok"}
 
 
 class Sentence(NamedTuple):

@@ -10,7 +10,7 @@ A sentence in another language keeps every word as it is. Pure.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from omniroute.similarity.reading import COMMA, MARK, Sentence
@@ -20,6 +20,7 @@ from omniroute.similarity.words import (
     EMPTY,
     ENGLISH,
     FOREIGN,
+    JARGON,
     LANGUAGES,
     MADE,
     NO_SUPERLATIVE,
@@ -55,7 +56,10 @@ _CONTRACTIONS: Final[Rules] = tuple(
 
 # What opens a sentence and only leads to the question. Taken off until none is left.
 _OPENERS: Final = re.compile(
-    r"(?:(?:please|kindly|hi|hello|hey|so|ok|okay|well|now then|quick question|thanks|thank you) "
+    r"(?:(?:please|kindly) "
+    r"|(?:hi|hello|hey)(?: there)? (?:, |$)"
+    r"|(?:so|ok|okay|well|now then|quick question) , "
+    r"|(?:thanks|thank you)(?: so much| very much| a lot| in advance| again)? (?:, |$)"
     r"|, "
     r"|(?:(?:can|could) you|would you(?= please)) (?:please |kindly )?(?!not |be |do |have )(?=\w)"
     r"|(?:i )?(?:would|should) (?:like|love) (?:you )?to (?=know|learn|understand|find out)"
@@ -79,9 +83,9 @@ _REWRITES: Final[Rules] = tuple(
     for pattern, replacement in (
         # The way to do something.
         (
-            r"^(?:how (?:do|can|could|would|should|might) "
-            r"(?:i|we|1|someone|somebody|anyone|people"
-            rf"|you(?! (?:{ABOUT_YOURSELF})\b)(?! \w+$)(?!.*\b(?:me|my|i)\b)) "
+            r"^(?:how (?:(?:do|can|could|would|should|might) i"
+            r"|(?:do|can|should) (?:we|1|someone|somebody"
+            rf"|you(?! (?:{ABOUT_YOURSELF})\b)(?! \w+$))(?!.*\b(?:me|my|i)\b)) "
             r"(?:best )?(?:go about )?"
             r"|how to |(?:what|which) is (?:a|the) (?:(?:best|good|right|proper|correct|usual|"
             r"recommended) )?(?:way|method) (?:to|of|for) )",
@@ -92,7 +96,6 @@ _REWRITES: Final[Rules] = tuple(
         (r"^(?:are|is) (.+?) able to ", r"can \1 "),
         (r"^(?:if|whether) (.+?) (?:are|is) able to ", r"can \1 "),
         (r"^whether ", "yes-or-no "),
-        (r"^(?:in|on|at) (?:what|which) (?:year|date|moment) ", "when "),
         (r"^for how long ", "how long "),
         # What something is.
         (r"^what does ((?:\S+ ){1,3})mean $", r"what is \1"),
@@ -107,8 +110,15 @@ _REWRITES: Final[Rules] = tuple(
         (r"^tell me (?=the )", "what is "),
         (r"^(?:what|which) (?:1 )?is (?:the )?(?=\w+(?:er|est)\b)", "which is "),
         (r"^((?:what|how|why) .*?) exactly $", r"\1 "),
-        (r"\bshould (?:you|we|one|1)\b", "should i"),
-        (r"\bshow all\b", "list all"),
+        (r"\bshould (?:you|1)\b", "should i"),
+        (r"^how-to (?:show|display) ", "how-to show "),
+        (r"^how-to (?:show|list) all ", "how-to list all "),
+        (
+            r"\bremove (?=(?:(?!from |of |to |in |on )\w+ ){0,3}?(?:branch|branches|column|columns"
+            r"|directories|directory|duplicate|duplicates|element|elements|file|files|folder|folders"
+            r"|item|items|key|keys|line|lines|row|rows) )",
+            "delete ",
+        ),
         (r"^(write|create|make|draft|compose|generate) me ", r"\1 "),
         # Where one is not several, and a thing not the word alone ("what is the time").
         (r"^(what|which|who) are (?!(?:the )?(?:\w+ )?differences )", r"\1 several are "),
@@ -132,7 +142,7 @@ _REWRITES: Final[Rules] = tuple(
         (r"\bwith the help of\b|\bby means of\b|\bby using\b", "via"),
         (r"\ball (?:of )?the\b", "all"),
         # Possession.
-        (rf"\b(\w+)'s ((?:(?!{'|'.join(sorted(PREPOSITIONS))}|and |or |{MARK})\w+ ){{1,3}})",
+        (rf"\b(\w+)'s ((?:(?!(?:{'|'.join(sorted(PREPOSITIONS))}|and|or) |{MARK})\w+ ){{1,3}})",
          r"\2of \1 "),
         (r"\bwhether or not\b", "whether"),
     )
@@ -145,12 +155,14 @@ _MADE_FOR: Final[Rules] = (
     ),
     (re.compile(rf"\b({MADE}) for (?=\w+ing\b)"), r"\1 "),
 )
+_MADE_NOUN: Final = re.compile(rf"(?:{MADE})\Z")
 _FRONTED: Final = re.compile(
     r"^((?:in|on|with|via|using|under|by|for|at|from|since|after|before|during|if|when|while"
     r"|according to) (?:(?!how-to )[^,]){1,80}) , (?=\S)"
 )
-_FRONTED_BARE: Final = re.compile(
-    rf"^((?:in|on|with|via|using) (?:{'|'.join(sorted(SETTING))})(?: \d[\d.]*)?) (?=how|what|wh)"
+_FRONTED_SETTING: Final = re.compile(
+    rf"^(?:(?:in|on|with|via|using) )?((?:{'|'.join(sorted(SETTING))})(?: \d[\d.]*)?) "
+    r"(?=how |wh\w+ )"
 )
 _SYMMETRIC: Final = re.compile(
     r"\b(differences?|distance|similarity|similarities) between (?:an? |the )?"
@@ -158,19 +170,19 @@ _SYMMETRIC: Final = re.compile(
     rf"((?:(?!(?:{'|'.join(sorted(PREPOSITIONS))}) )\S+ ){{1,3}})"
 )
 _EITHER: Final = re.compile(r"(?<!\S)(\w+) or (\w+)(?!\S)")
-_LEADING_SETTING: Final = re.compile(rf"^({'|'.join(sorted(SETTING))}) (?=how-to )")
 _SETTINGS: Final = re.compile(
     rf"(?<!\S)(?:(?:in|on|via|with|for|using) )?({'|'.join(sorted(SETTING))})((?: \d[\d.]*)?)(?!\S)"
 )
 _IN_LANGUAGE: Final = re.compile(rf"(?<!\S)in ({'|'.join(sorted(LANGUAGES))}) ")
+# Not ASCII, and yet in English texts.
+_WESTERN_MARKS: Final = str.maketrans("", "", "’‘“”–—°²³×÷·…€£«»")
 # Why it is not starting, why it will not start: why it does not.
 _WHY_NOT: Final = {"is-not": "do-not", "will-not": "do-not"}
 _NO_NOUN: Final = frozenset(
     (*PREPOSITIONS, *AUXILIARY, "and", "or", "not", "to", "i", "is", "be", "than", COMMA)
 )
-# "Name a city", "give me an example": one is wanted, where "name cities" wants several.
-_ORDER_OF_ONE: Final = re.compile(r"^(?!how|wh)\w+ (?:me )?an? ")
-# Of these, and of the most of anything, one is not the same as several.
+# In an order, and of the most of anything, one is not the same as several.
+_ASKS: Final = re.compile(r"(?:how|how-to|what|which|who|whose|why|when|where|yes-or-no) ")
 _SUPERLATIVE: Final = re.compile(
     r"\b(?:best|first|last|most|top|worst|(?!" + "|".join(NO_SUPERLATIVE) + r")\w{2,}est)\b"
 )
@@ -198,15 +210,20 @@ def shape(sentence: Sentence) -> Shape:
     if not line.strip(" ,"):
         return Shape("")
     if sentence.given or not _is_english(tokens):
-        return Shape(_APART.join(("as-is", *tokens)))
+        return Shape(_APART.join(("as-is", *map(_bounded, tokens))))
     parts: tuple[str, ...]
     if line.split(" ", 1)[0] in VERBATIM_ORDERS:
         parts, setting = ("order", line.strip()), ""
     else:
         parts = _parts(line)
         setting = parts[-1]
-    form = _KEPT.sub(lambda found: kept[int(found.group(1))], _APART.join(parts))
+    form = _KEPT.sub(lambda found: _bounded(kept[int(found.group(1))]), _APART.join(parts))
     return Shape(form, setting)
+
+
+def _bounded(token: str) -> str:
+    """A token with its length if it is verbatim: it may hold spaces, or what sets parts apart."""
+    return f"{len(token)}:{token}" if token.startswith(MARK) else token
 
 
 def _rewritten(line: str, rules: Rules) -> str:
@@ -224,9 +241,6 @@ def _is_english(tokens: Sequence[str]) -> bool:
     )
 
 
-_WESTERN_MARKS: Final = str.maketrans("", "", "’‘“”–—°²³×÷·…€£«»")
-
-
 def _without_openers(line: str) -> str:
     led = False
     while match := _OPENERS.match(line):
@@ -240,9 +254,6 @@ def _without_openers(line: str) -> str:
 def _parts(line: str) -> tuple[str, ...]:
     """Kind of question and auxiliaries; the words in their order; the setting."""
     line = _fronted_last(line)
-    line = _LEADING_SETTING.sub("", line) + (
-        f"in {found.group(1)} " if (found := _LEADING_SETTING.match(line)) else ""
-    )
     line = _without_openers(line)
     line = _rewritten(line, _REWRITES)
     line = _SYMMETRIC.sub(_sorted_pair, line)
@@ -250,22 +261,23 @@ def _parts(line: str) -> tuple[str, ...]:
     line, setting = _setting_apart(line.replace(f" {COMMA}", ""))
     line, language = _language_apart(line)
     line = _rewritten(line, _MADE_FOR)
-    one = "one" if _ORDER_OF_ONE.match(line) else ""
-    count_matters = bool(_SUPERLATIVE.search(line))
-    words = line.split()
+    asks = bool(_ASKS.match(line)) or line.split(" ", 1)[0] in AUXILIARY
+    count_matters = not asks or bool(_SUPERLATIVE.search(line))
+    words = _verbs_plain([word for word in line.split() if word not in EMPTY])
     auxiliaries, words = _auxiliaries_apart(words)
-    words = [_plain(word, count_matters) for word in words if word not in EMPTY]
+    stands_for = {**SYNONYM, **JARGON} if setting else SYNONYM
+    words = [_plain(word, stands_for, count_matters) for word in words]
     if words[:1] == ["why"] and len(auxiliaries) == 1:
         auxiliaries = [_WHY_NOT.get(auxiliaries[0], auxiliaries[0])]
-    return (one, " ".join(auxiliaries), " ".join(words), language, setting)
+    return (" ".join(auxiliaries), " ".join(words), language, setting)
 
 
 def _fronted_last(line: str) -> str:
     """A setting or condition that stands first, put last."""
-    for pattern in (_FRONTED, _FRONTED_BARE):
-        if found := pattern.match(line):
-            rest = line[found.end() :].strip()
-            return f"{rest} {found.group(1).strip()} "
+    if found := _FRONTED.match(line):
+        return f"{line[found.end() :].strip()} {found.group(1).strip()} "
+    if found := _FRONTED_SETTING.match(line):
+        return f"{line[found.end() :].strip()} in {found.group(1)} "
     return line
 
 
@@ -282,7 +294,7 @@ def _setting_apart(line: str) -> tuple[str, str]:
     (only,) = found
     before, after = line[: only.start()].split(), line[only.end() :].split()
     bare = only.group().split()[0] == only.group(1)
-    if bare and (not after or after[0] in _NO_NOUN):
+    if bare and (not after or after[0] in _NO_NOUN or (before and before[-1] in _NO_NOUN)):
         return line, ""  # it is what the question is about, and stands where it counts
     return " ".join((*before, *after, "")), SETTING[only.group(1)] + only.group(2)
 
@@ -323,24 +335,37 @@ def _belongs(since: int, count: int, following: str, before: Sequence[str]) -> b
     return since == 0 or (count == 1 and since <= 3 and not PREPOSITIONS & set(near))
 
 
-def _plain(word: str, count_matters: bool) -> str:
-    """A word without its -ing and, unless that counts, its plural, as its group spells it."""
+def _verbs_plain(words: Sequence[str]) -> list[str]:
+    """The words, with the verb in its plain form where there can be nothing but a verb.
+
+    Anywhere else a word in -ing may be a thing (a building, training), and stays.
+    """
+    made = ["", *(bool(_MADE_NOUN.match(word)) for word in words)]
+    return [
+        _verb(word) if verb or before in ("not", "how-to") else word
+        for word, verb, before in zip(words, made, ["", *words], strict=False)
+    ]
+
+
+def _plain(word: str, stands_for: Mapping[str, str], count_matters: bool) -> str:
+    """A word as its group spells it and, unless that counts, without its plural."""
     if word in SETTING:
         return SETTING[word]
-    word = SYNONYM.get(word, word)
-    if word.endswith("ing"):
-        word = _without_ing(word)
-    elif not count_matters:
+    word = stands_for.get(word, word)
+    if not count_matters:
         word = PLURAL.get(word) or _without_s(word)
-    return SYNONYM.get(word, word)
+    return stands_for.get(word, word)
 
 
-def _without_ing(word: str) -> str:
+def _verb(word: str) -> str:
+    """The verb of a form in -ing or -s that VERBS knows; any other word as it is."""
+    if word.endswith("s") and _without_s(word) in VERBS:
+        return _without_s(word)
+    if not word.endswith("ing"):
+        return word
     stem = word[:-3]
-    for verb in (stem, f"{stem}e", stem[:-1] if stem[-1:] == stem[-2:-1] else stem):
-        if verb in VERBS:
-            return verb
-    return word
+    doubled = stem[:-1] if stem[-1:] == stem[-2:-1] else stem
+    return next((verb for verb in (stem, f"{stem}e", doubled) if verb in VERBS), word)
 
 
 def _without_s(word: str) -> str:

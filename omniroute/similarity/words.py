@@ -12,90 +12,82 @@ def _listed(words: str) -> list[str]:
     return words.split()
 
 
-# Word -> the word that stands for its group.
-SYNONYM: Final[dict[str, str]] = {
-    word: group[0]
-    for group in (
-        line.split()
-        for line in """
-        all every
-        app application
-        argument arg
-        argument args
-        array arrays
-        begin start
-        bicycle bike
-        boolean bool
-        buy purchase
-        car automobile
-        character char
-        child kid
-        color colour
-        favorite favourite
-        behavior behaviour
-        center centre
-        gray grey
-        configuration config
-        create generate
-        create make
-        database db
-        dictionary dict
-        directory dir
-        directory folder
-        email mail
-        film movie
-        function func
-        get obtain
-        get retrieve
-        greater bigger
-        greater larger
-        integer int
-        kilogram kg
-        kilometre kilometer
-        kilometre kilometers
-        kilometre kilometres
-        kilometre km
-        large big
-        latest newest
-        maximum max
-        minimum min
-        ok okay
-        parameter param
-        parameter params
-        regex regexp
-        remove delete
-        remove erase
-        repair fix
-        repository repo
-        show display
-        someone somebody
-        anyone anybody
-        everyone everybody
-        summarize summarise
-        organize organise
-        optimize optimise
-        analyze analyse
-        normalize normalise
-        initialize initialise
-        serialize serialise
-        visualize visualise
-        minimize minimise
-        maximize maximise
-        recognize recognise
-        synchronize synchronise
-        tire tyre
-        television tv
-        use utilise
-        use utilize
-        write compose
-        write draft
-        wrong incorrect
-        via using
-        """.splitlines()
-        if line.strip()
-    )
-    for word in group[1:]
-}
+def _groups(lines: str) -> dict[str, str]:
+    """Of lines of words, each but the first of its line -> that first."""
+    groups = [line.split() for line in lines.splitlines() if line.strip()]
+    return {word: group[0] for group in groups for word in group[1:]}
+
+
+# Word -> the word that stands for its group, in any question.
+SYNONYM: Final[dict[str, str]] = _groups(
+    """
+    analyze analyse
+    anyone anybody
+    begin start
+    behavior behaviour
+    bicycle bike
+    buy purchase
+    car automobile
+    center centre
+    child kid
+    color colour
+    configuration config
+    create generate
+    everyone everybody
+    favorite favourite
+    get obtain retrieve
+    gray grey
+    greater bigger larger
+    initialize initialise
+    kilogram kg
+    kilometre kilometer kilometers kilometres km
+    latest newest
+    maximize maximise
+    maximum max
+    minimize minimise
+    minimum min
+    normalize normalise
+    ok okay
+    optimize optimise
+    organize organise
+    recognize recognise
+    regex regexp
+    repair fix
+    repository repo
+    serialize serialise
+    someone somebody
+    summarize summarise
+    synchronize synchronise
+    television tv
+    tire tyre
+    use utilise utilize
+    via using
+    visualize visualise
+    write compose draft
+    wrong incorrect
+    """
+)
+
+# The same where the question is asked within a language or tool: elsewhere a dictionary is a book.
+JARGON: Final[dict[str, str]] = _groups(
+    """
+    argument arg
+    arguments args
+    boolean bool
+    character char
+    characters chars
+    database db
+    dictionary dict
+    dictionaries dicts
+    directory dir folder
+    directories dirs folders
+    function func
+    integer int
+    integers ints
+    parameter param
+    parameters params
+    """
+)
 
 # Names of languages, tools and systems that a question is asked within, as they are spelled in
 # lower case -> the one spelling. "a Python list" and "a list in Python" say the same of them.
@@ -261,7 +253,7 @@ PLURAL: Final[dict[str, str]] = {
         for word in _listed(
             """
             arms always clothes contents customs glasses goods jeans lens manners means news pants
-            perhaps savings series shorts species spirits times works yes
+            perhaps savings series shorts species spirits times yes
             """
         )
     },
