@@ -20,7 +20,7 @@ flight or by a client that waits, and ended by whoever held it.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 import trio
@@ -41,6 +41,9 @@ from omniroute.gateway.passenger import Passenger
 from omniroute.installation import Installation, InstallationError
 from omniroute.state.answers import Answers, Claimed, Found, Mine, Theirs
 from omniroute.state.interface import StateError
+
+if TYPE_CHECKING:
+    from omniroute.gateway.ledger import Ledger
 
 POLL_S: Final = 0.02
 RENEW_S: Final = 10.0  # of a lease of 30 s
@@ -81,7 +84,7 @@ class _Claim(NamedTuple):
 class _Trip:
     """What one request holds: claims, and in the end a flight that bears them."""
 
-    __slots__ = ("asked", "claims", "flight", "keys", "owner", "renewed_at")
+    __slots__ = ("asked", "claims", "flight", "keys", "ledger", "owner", "renewed_at")
 
     def __init__(self, asked: Asked, owner: bytes, now: float) -> None:
         self.asked = asked
@@ -90,6 +93,7 @@ class _Trip:
         self.keys: list[bytes] = []  # under which its flight is registered
         self.renewed_at = now
         self.flight: Flight | None = None
+        self.ledger: Ledger | None = None  # of the exchange in the flight
 
 
 class _Aloft(NamedTuple):
@@ -143,6 +147,10 @@ class Flights:
             if now - trip.renewed_at >= RENEW_S:
                 self._renew(trip, now)
 
+    def ledgers(self) -> list["Ledger"]:
+        """Of all calls under way, also those whose first client has left."""
+        return [trip.ledger for trip in self._trips if trip.ledger is not None]
+
     @property
     def count(self) -> int:
         """Flights and clients that wait for one."""
@@ -193,6 +201,7 @@ class Flights:
         for claim in trip.claims:
             self._register(claim, _Aloft(flight, claim.tag, trip))
         passenger.leads = True
+        trip.ledger = passenger.ledger
         # It boards before its exchange has begun: neither waits in between.
         self._nursery.start_soon(self._fly, trip, flight, fly)
         await passenger.ride(flight, "miss" if asked.cache_key else "")

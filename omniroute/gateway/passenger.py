@@ -83,6 +83,10 @@ class Passenger:
     def connection(self) -> "ClientConnection":
         return self._connection
 
+    @property
+    def ledger(self) -> "Ledger":
+        return self._ledger
+
     # --- waiting --------------------------------------------------------------------------------
 
     async def pause(self, seconds: float) -> None:

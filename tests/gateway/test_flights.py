@@ -200,6 +200,7 @@ async def test_who_leaves_does_not_end_the_call_of_the_others(tmp_path, autojump
         await first.stream.aclose()
         await script.piece(b"two ")
         assert not script.carriers[0].hung_up
+        assert worker.flights.ledgers() == worker.accounts[:1]  # still to be noted as running
         await script.end(b"three")
         await second.head()
         assert await streamed(second) == b"one two three"
