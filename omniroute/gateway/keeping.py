@@ -61,6 +61,20 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Kept] = msgspec.msgpack.Decoder(Kept)
 
 
+def may_take_part(
+    settings: CacheSettings,
+    key_setting: bool | None,
+    fields: Mapping[bytes, bytes],
+    temperature: float | None,
+) -> bool:
+    """Is a closer look worth its while? Asked of every chat request, so it makes nothing."""
+    return (
+        b"idempotency-key" in fields
+        or b"x-request-id" in fields
+        or wants_cache(settings, key_setting, fields, temperature, refers=False)
+    )
+
+
 def wants_cache(
     settings: CacheSettings,
     key_setting: bool | None,

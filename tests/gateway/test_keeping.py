@@ -33,6 +33,14 @@ DECLINES = {b"x-omniroute-no-cache": b"True"}
 def test_what_the_cache_answers(expected, settings, key_setting, fields, temperature, refers):
     said = keeping.wants_cache(settings, key_setting, fields, temperature, refers=refers)
     assert said is expected
+    looked_at = keeping.may_take_part(settings, key_setting, fields, temperature)
+    assert looked_at or not said
+
+
+def test_most_requests_are_not_looked_at_closely():
+    assert not keeping.may_take_part(ON, None, {b"content-type": b"application/json"}, 0.7)
+    for name in (b"idempotency-key", b"x-request-id"):
+        assert keeping.may_take_part(OFF, False, {name: b"k"}, 0.7)
 
 
 def test_keys_belong_to_a_principal_unless_answers_are_shared():
