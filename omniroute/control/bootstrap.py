@@ -20,8 +20,8 @@ from omniroute.control.drain import DrainStatus
 from omniroute.control.past import NoPast, StoredPast
 from omniroute.control.priming import Past, prime
 from omniroute.control.reaper import reap
-from omniroute.installation import Installation
-from omniroute.snapshot import Snapshot
+from omniroute.installation import Installation, InstallationError
+from omniroute.snapshot import Snapshot, SnapshotError, decode
 from omniroute.state.interface import State
 from omniroute.state.lmdb_state import open_state
 from omniroute.store.interface import StoredKey
@@ -110,7 +110,18 @@ def _open_store(installation: Installation) -> StartStore:
 
 
 def _prime(installation: Installation, state: State, snapshot: Snapshot) -> None:
-    prime(state, snapshot, partial(_open_past, installation, state), time.time_ns() // 1_000_000)
+    before = _in_force(installation, state)
+    open_past = partial(_open_past, installation, state)
+    prime(state, snapshot, before, open_past, time.time_ns() // 1_000_000)
+
+
+def _in_force(installation: Installation, state: State) -> Snapshot | None:
+    """What the last control process published; None when there is none that can be read."""
+    blob = state.read_snapshot()
+    try:
+        return None if blob is None else decode(blob, installation)
+    except (InstallationError, SnapshotError):
+        return None  # of another version: its meters stay as they are
 
 
 @contextlib.contextmanager

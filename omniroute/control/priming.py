@@ -64,13 +64,18 @@ def owners_of(snapshot: Snapshot) -> dict[Meter, Owner]:
 def prime(
     state: State,
     snapshot: Snapshot,
+    before: Snapshot | None,
     open_past: Callable[[], AbstractContextManager[Past]],
     now_ms: int,
 ) -> int:
     """Primes the meters of the snapshot that nothing is known of; returns how many.
 
-    The history is opened only when there are such. Raises StateError or StoreError.
+    `before` is the snapshot in force: a meter that it has not may have been of an earlier one, and
+    knows nothing of what was used since. The history is opened only when there is something to
+    prime. Raises StateError or StoreError.
     """
+    if before is not None:
+        state.limits.forget_others(owners_of(before))
     owners = owners_of(snapshot)
     reaches: dict[Meter, int] = {}
     for meter in state.limits.unused(owners):

@@ -168,7 +168,8 @@ class ControlProcess:
         self._state.sessions.forget(_now_ms())
 
     def _prime(self, store: Store, snapshot: Snapshot) -> None:
-        prime(self._state, snapshot, partial(self._open_past, store), _now_ms())
+        before = self._configuration.snapshot
+        prime(self._state, snapshot, before, partial(self._open_past, store), _now_ms())
 
     @contextlib.contextmanager
     def _open_past(self, store: Store) -> Iterator[Past]:

@@ -145,6 +145,12 @@ class Limits(Protocol):
     def prime(self, used: Mapping[Meter, Sequence[Part]], now_ms: int) -> int:
         """Sets meters that were never used to what the history says; returns how many."""
 
+    def forget_others(self, meters: Iterable[Meter]) -> int:
+        """Removes meters that are not among these and that no request holds; returns how many.
+
+        What was used while a limit was not set is unknown to its meter; gone, it can be primed.
+        """
+
     def reap(self, now_ms: int) -> list[Record]:
         """Settles what dead processes left: their last notes become records `worker_lost`.
 

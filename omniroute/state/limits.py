@@ -33,6 +33,7 @@ WORKER_LOST = "worker_lost"
 LOST_STATUS = 499
 
 _CUT = 16  # reservations, notes or meters to a transaction
+_ALL = 1 << 20
 
 _head = struct.Struct("<HI")
 _hold = struct.Struct("<qH")
@@ -245,6 +246,23 @@ class TableLimits(Generic[Table]):
                     primed += txn.put(key, value, True, False, db=self._meters)
         return primed
 
+    def forget_others(self, meters: Iterable[Meter]) -> int:
+        kept = {self._gauges.of(meter).key for meter in meters}
+        with self._reading("look for meters") as txn:
+            rows = self._tables.scan(txn, self._reservations, b"", _ALL)
+            kept.update(
+                self._gauges.of_blob(held[_hold.size :]).key
+                for _, stored in rows
+                for held in _holds(stored)
+            )
+            stored_keys = [key for key, _ in self._tables.scan(txn, self._meters, b"", _ALL)]
+        others = [key for key in stored_keys if key not in kept]
+        for start in range(0, len(others), _CUT):
+            with self._writing("forget meters") as txn:
+                for key in others[start : start + _CUT]:
+                    txn.delete(key, db=self._meters)
+        return len(others)
+
     # --- the dead ---
 
     def reap(self, now_ms: int) -> list[Record]:
@@ -259,7 +277,7 @@ class TableLimits(Generic[Table]):
     def _dead(self) -> list[bytes]:
         """Incarnations whose process is gone, and such as nobody has registered."""
         with self._reading("look for dead processes") as txn:
-            known = dict(self._tables.scan(txn, self._incarnations, b"", 1 << 16))
+            known = dict(self._tables.scan(txn, self._incarnations, b"", _ALL))
             start = b""
             while rows := self._tables.scan(txn, self._reservations, start, 1):
                 name = rows[0][0][: incarnation.INCARNATION_BYTES]

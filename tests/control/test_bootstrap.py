@@ -134,6 +134,19 @@ def test_a_limit_that_is_new_knows_what_was_spent_before_it_was_set(
     again.state.close()
 
 
+def test_a_limit_that_comes_back_knows_what_was_spent_while_it_was_not_set(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    config_file = tmp_path / "omniroute.toml"
+    for number, text in enumerate((BUDGETED, "", "", BUDGETED)):
+        config_file.write_text(text)
+        made = build(data_dir, config_file)
+        known = limits(made)
+        made.state.settle(spent(number))
+        made.state.close()
+    assert known == {"key/file/k/usd/monthly": (900_000, 0)}
+
+
 def test_a_start_settles_what_dead_workers_held(data_dir: Path, tmp_path: Path) -> None:
     config_file = tmp_path / "omniroute.toml"
     config_file.write_text(BUDGETED)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,8 +98,8 @@ def a_record(ago_ms: int, amount: int = 7, **changes: Any) -> Record:
     return Record(**(fields | changes))
 
 
-def primed(state: State, past: Past) -> dict[str, int]:
-    prime(state, SNAPSHOT, past.open, NOW_MS)
+def primed(state: State, past: Past, before: Snapshot | None = None) -> dict[str, int]:
+    prime(state, SNAPSHOT, before, past.open, NOW_MS)
     meters = list(owners_of(SNAPSHOT))
     return {
         meter.key: reading.used
@@ -163,6 +164,14 @@ def test_the_history_is_opened_only_for_meters_that_nothing_is_known_of():
     first = primed(state, past)
     assert primed(state, past) == first
     assert past.opened == 1
+
+
+def test_a_limit_that_was_unset_for_a_while_is_primed_when_it_comes_back():
+    state = MemoryState()
+    primed(state, Past([], []))
+    without = msgspec.structs.replace(SNAPSHOT, budgets=())
+    used = primed(state, Past([a_record(1_000)], []), before=without)
+    assert (used["tier/cheap"], used["provider/acme"], used["key/a/usd"]) == (7, 7, 0)
 
 
 @pytest.mark.parametrize("meter", [KEY_USD, CONNECTION])

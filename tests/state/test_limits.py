@@ -242,6 +242,20 @@ def test_meters_that_were_never_used_are_primed_and_others_are_not(state, ticket
     assert [reading(state, meter) for meter in (RPM, USD, TPM)] == [(2, 0), (0, 5), (0, 0)]
 
 
+def test_other_meters_are_forgotten_unless_a_request_holds_them(state, tickets):
+    ticket = next(tickets)
+    reserve(state, ticket, Hold(USD, 5), Hold(RPM, 1))
+    state.limits.prime({TPM: [(NOW_MS, 9)]}, NOW_MS)
+    assert state.limits.forget_others([TPM]) == 1
+    assert state.limits.unused([USD, RPM, TPM]) == [RPM]
+    state.settle(a_record(), ticket, NOW_MS)
+    assert state.limits.forget_others([TPM]) == 1
+    assert state.limits.unused([USD, TPM]) == [USD]
+    many = [msgspec.structs.replace(USD, key=f"k/{n}") for n in range(50)]
+    state.limits.prime({meter: [] for meter in many}, NOW_MS)
+    assert state.limits.forget_others([TPM]) == 50
+
+
 def test_a_limit_that_changes_counts_on(state, tickets):
     reserve(state, next(tickets), Hold(USD, 60))
     lower = msgspec.structs.replace(USD, limit=70)
