@@ -37,7 +37,7 @@ def _combos() -> str:
 FULL_PARTS: tuple[Part, ...] = (
     Part("key permissions", key_lines=f'models = ["{PROVIDER}/*"]\n'),
     Part("key rate limit", key_lines="rpm = 100000000\n"),
-    Part("key token limit", key_lines="tpm = 1000000000000\n"),
+    Part("key token limit", key_lines="tpm = 1000000000\n"),
     Part("key budget", key_lines='budget = { usd = 100000000.0, period = "monthly" }\n'),
     Part("20 combos", tables=_combos()),
     Part(

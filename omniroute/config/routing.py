@@ -254,7 +254,7 @@ class CacheSettings(Setting, frozen=True, kw_only=True):
     semantic_threshold: Annotated[
         float,
         Meta(gt=0, le=1, description="Similarity (cosine) from which questions are the same."),
-    ] = 0.92
+    ] = 0.75
     idempotency_s: Annotated[
         float,
         Meta(ge=0, description="How long an answer is given again for the same Idempotency-Key."),
