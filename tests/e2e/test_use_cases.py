@@ -5,7 +5,12 @@ all of its providers. What befalls them is written over HTTP; who answered is to
 the answers and, for itself, by the simulator's counts.
 """
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,7 +114,7 @@ class UseCase:
 def use_case(
     simulator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., UseCase]]:
-    """Starts an example: its name, the model that it is asked for, and lines changed in it."""
+    """Starts an example: its name, the model that it is asked for, and what is changed in it."""
     for name, value in TIMES.items():
         monkeypatch.setenv(f"OMNIROUTE_{name}", value)
     root = simulator.removesuffix("/v1")
@@ -118,14 +123,12 @@ def use_case(
     with httpx.Client(base_url=root, timeout=WAIT_S, trust_env=False) as control:
         control.delete("/_simulator/mounts").raise_for_status()
 
-        def start(example: str, model: str, **changed: str) -> UseCase:
+        def start(example: str, model: str, *changes: tuple[str, str]) -> UseCase:
             text = (ROOT / "examples" / f"{example}.toml").read_text()
+            for old, new in changes:
+                assert old in text
+                text = text.replace(old, new)
             text = text.replace("http://127.0.0.1:9101", root)
-            for old, new in changed.items():
-                line = f"\n{old} = "
-                assert line in text
-                before, _, after = text.partition(line)
-                text = f"{before}{line}{new}\n{after.partition(chr(10))[2]}"
             gateway = Gateway(tmp_path, upstream=None)  # type: ignore[arg-type]
             gateway.config_file.write_text(
                 f"{text}\n[server]\nport = 0\ndashboard_port = 0\nworkers = 1\n"
@@ -137,6 +140,23 @@ def use_case(
         yield start
         for case in running:
             case.close()
+
+
+@contextmanager
+def simulator_at(listener: socket.socket) -> Iterator[None]:
+    """A further simulator, on a socket of the test's own."""
+    descriptor = listener.fileno()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omniroute.simulator", "--fd", str(descriptor)],
+        pass_fds=[descriptor],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(WAIT_S)
 
 
 streamed = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -166,7 +186,7 @@ def test_a_subscription_is_used_to_its_end_and_again_when_its_window_begins_anew
 def test_a_budget_of_the_backup_ends_in_what_is_free_and_is_never_passed(
     use_case: Callable[..., UseCase],
 ) -> None:
-    case = use_case("maximize-subscription", "maximize-claude", usd="0.001")
+    case = use_case("maximize-subscription", "maximize-claude", ("usd = 5.0", "usd = 0.001"))
     case.script("cc", scenario="error-503")
     providers = [case.answered_by() for _ in range(25)]
     begins_free = providers.index("iflow")
@@ -216,6 +236,9 @@ def test_five_layers_take_over_one_after_the_other_and_the_first_comes_back(
     assert failed.status >= 500
     assert [provider for provider in layers.values() if provider not in failed.text] == []
     assert int(failed.retry_after) >= 1
+    # While nothing else answers there is an error until the last layer is asked again.
+    case.script("if")
+    eventually(lambda: case.ask().provider == "iflow" and case.ask().is_whole)
     for mount, provider in reversed(layers.items()):
         case.script(mount)
         case.comes_back_to(provider)
@@ -249,6 +272,19 @@ def test_a_provider_that_falls_silent_before_the_first_event_is_left(
     assert case.answered_by(stream=True) == "codex"
     case.script("cc")
     case.comes_back_to("claude", stream=True)
+
+
+def test_a_provider_whose_machine_is_off_is_passed_over_until_it_is_on(
+    use_case: Callable[..., UseCase],
+) -> None:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))  # and does not listen: connections are refused
+        there = f"http://127.0.0.1:{door.getsockname()[1]}/p/cc"
+        case = use_case("always-on", "always-on", ("http://127.0.0.1:9101/p/cc", there))
+        assert {case.answered_by(stream=stream) for stream in (False, True)} == {"codex"}
+        door.listen()
+        with simulator_at(door):
+            case.comes_back_to("claude")
 
 
 @pytest.mark.parametrize("outage", ["cut-8", "reset-8", "stall-8", "error-event-8"])
@@ -320,12 +356,12 @@ def test_agents_keep_the_model_names_that_they_know(use_case: Callable[..., UseC
             if mount:
                 case.script(mount, scenario="error-503")
             raw = sdk.messages.with_raw_response.create(
-                model="claude-sonnet-4-5", max_tokens=64, messages=hello
+                model="claude-sonnet-4-6", max_tokens=64, messages=hello
             )
             assert raw.headers["x-omniroute-provider"] == provider
             assert "simulator" in raw.parse().content[0].text
             with sdk.messages.stream(
-                model="claude-sonnet-4-5", max_tokens=64, messages=hello
+                model="claude-sonnet-4-6", max_tokens=64, messages=hello
             ) as stream:
                 assert "simulator" in stream.get_final_text()
 
@@ -367,7 +403,7 @@ def test_a_model_that_is_gone_is_replaced_by_the_next_and_comes_back(
 def test_two_accounts_share_the_load_and_one_that_is_throttled_rests(
     use_case: Callable[..., UseCase],
 ) -> None:
-    case = use_case("openclaw", "openclaw-free")
+    case = use_case("openclaw", "openclaw-free", ("rpm = 60", "rpm = 6000"))
     first, second = "simulated-iflow-1", "simulated-iflow-2"
     for _ in range(12):
         assert case.ask().model == "glm-4.7"
