@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 from omniroute.compiling import compile_snapshot
 from omniroute.config import Settings
-from omniroute.config.urls import host_and_port
 from omniroute.installation import Installation, InstallationError
 from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
 
@@ -189,20 +188,11 @@ async def _reach(
 ) -> Finding:
     import trio
 
-    from omniroute.net.connector import ConnectFailed, Origin
+    from omniroute.net.connector import ConnectFailed
+    from omniroute.net.destination import origin_of
     from omniroute.net.proxies import EnvironmentProxies
 
-    host, port, tls = host_and_port(one.url)
-    scheme = "https" if tls else "http"
-    configured = one.proxy or view.proxy or snapshot.server.proxy
-    origin = Origin(
-        scheme=scheme,
-        host=host,
-        port=port,
-        proxy=configured or EnvironmentProxies(os.environ).proxy_for(scheme, host),
-        ca_file=view.ca_file,
-        allow_private=one.allow_private,
-    )
+    origin = origin_of(one.url, view, one, snapshot, EnvironmentProxies(os.environ))
     began_s = trio.current_time()
     try:
         transport = await connector.connect(origin)
@@ -211,4 +201,4 @@ async def _reach(
     transport.close()
     took_ms = round((trio.current_time() - began_s) * 1000)
     way = " through its proxy" if origin.proxy else ""
-    return Finding("ok", one.id, f"{host}:{port} reached{way} in {took_ms} ms")
+    return Finding("ok", one.id, f"{origin.host}:{origin.port} reached{way} in {took_ms} ms")

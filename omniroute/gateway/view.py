@@ -5,7 +5,6 @@ one they began with. Per connection it holds the very bytes with which a request
 credential included, so that nothing is assembled header by header while a request waits.
 """
 
-import re
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -20,6 +19,7 @@ from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import TRANSLATED_QUIRKS
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Origin
+from omniroute.net.destination import origin_of, unsendable
 from omniroute.net.proxies import EnvironmentProxies
 from omniroute.providers.pricing import PriceBook
 from omniroute.resilience.cooldown import cooldown_key
@@ -42,8 +42,6 @@ FORWARDED_HEADERS: Final[Mapping[str, tuple[bytes, ...]]] = {
 }
 
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -302,29 +300,15 @@ def _target(
     shared_meters: tuple[Meter, ...],
 ) -> Target:
     try:
-        parts = urlsplit(connection.url)
-        # Names go on the wire in ASCII, be it to resolvers, in a certificate or as Host.
-        host = parts.hostname or ""
-        if not host.isascii():
-            host = host.encode("idna").decode("ascii")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        origin = origin_of(connection.url, provider, connection, snapshot, environment_proxies)
     except ValueError:
         raise SnapshotError(f"the URL of connection {connection.id!r} is not valid") from None
-    proxy = connection.proxy or provider.proxy or snapshot.server.proxy
-    if proxy is None:
-        proxy = environment_proxies.proxy_for(parts.scheme, host)
-    origin = Origin(
-        scheme=parts.scheme,
-        host=host,
-        port=port,
-        proxy=proxy,
-        ca_file=provider.ca_file or snapshot.upstream.ca_file,
-        allow_private=snapshot.upstream.allow_private or connection.allow_private,
-    )
+    parts = urlsplit(connection.url)
+    host = origin.host
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     authority = f"[{host}]" if ":" in host else host
     if parts.port is not None:
-        authority = f"{authority}:{port}"
+        authority = f"{authority}:{origin.port}"
     fields: dict[str, str] = {
         "host": authority,
         "user-agent": f"OmniRoute/{__version__}",
@@ -341,13 +325,11 @@ def _target(
             ) from None
         fields[provider.auth_header] = provider.auth_value.replace("{credential}", credential)
     fields["content-type"] = "application/json"
-    for name, value in fields.items():
-        # Told without the value: it may be the credential.
-        if _TOKEN.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
-            raise SnapshotError(
-                f"connection {connection.id!r} cannot send its header {name!r}: it holds "
-                "characters that no header may hold"
-            )
+    if (name := unsendable(fields)) is not None:
+        raise SnapshotError(
+            f"connection {connection.id!r} cannot send its header {name!r}: it holds "
+            "characters that no header may hold"
+        )
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     path = quote(path, safe=_VISIBLE)
     return Target(provider, connection, origin, path, lines.encode("latin-1"), shared_meters)
