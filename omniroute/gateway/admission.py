@@ -31,7 +31,16 @@ _COUNTED: Final = frozenset({"requests", "gap"})
 class Admission:
     """The reservation of one request."""
 
-    __slots__ = ("_amounts", "_held", "_ledger", "_limits", "_principal", "_taken", "ticket")
+    __slots__ = (
+        "_amounts",
+        "_counted",
+        "_held",
+        "_ledger",
+        "_limits",
+        "_principal",
+        "_taken",
+        "ticket",
+    )
 
     def __init__(
         self, limits: "Limits", ticket: bytes, principal: "Principal", ledger: "Ledger"
@@ -40,9 +49,18 @@ class Admission:
         self._principal = principal
         self._ledger = ledger
         self._held: tuple[Hold, ...] = ()
-        self._taken = False
+        self._taken = False  # something has been reserved
+        self._counted = False  # the request, at its key
         self._amounts: dict[str, int] = {"requests": 1, "running": 1, "gap": 1}
         self.ticket = ticket
+
+    def count(self, now_ms: int) -> Refusal | None:
+        """Count the request at its key without reserving anything: others may answer it."""
+        own = [meter for meter in self._principal.meters if meter.measure in _COUNTED]
+        self._counted = True
+        if not own:
+            return None
+        return self._limits.reserve(self.ticket, self._of(own), self._ledger.lost(), now_ms)
 
     @property
     def holds(self) -> bool:
@@ -76,8 +94,8 @@ class Admission:
             bound_microusd(input_tokens, output_tokens, price) if price is not None else 0
         )
         note = self._ledger.lost()
-        if self._taken:
-            # The key's request was counted with the first target.
+        if self._counted:
+            # The key's request was counted with the first target, or before any.
             own = tuple(meter for meter in own if meter.measure not in _COUNTED)
         holds = (*self._of(own), *self._of(theirs))
         try:
@@ -92,7 +110,7 @@ class Admission:
                 retry_after_s=1,
             ) from error
         if refusal is None:
-            self._taken = True
+            self._taken = self._counted = True
             self._held = tuple(hold for hold in holds if hold.meter.measure not in _COUNTED)
         return refusal
 

@@ -17,7 +17,8 @@ from omniroute.formats.base import Tap, UpstreamError
 from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import Translation
 from omniroute.gateway import answers
-from omniroute.gateway.connection import ClientConnection, Overdue
+from omniroute.gateway.carrier import Carrier
+from omniroute.gateway.connection import Overdue
 from omniroute.gateway.decoding import Decoder, DecodingError, is_identity
 from omniroute.gateway.reply import PROGRESS_S, Reply
 from omniroute.gateway.upstream import Upstream
@@ -71,7 +72,7 @@ class AttemptRun:
 
     def __init__(
         self,
-        connection: ClientConnection,
+        connection: Carrier,
         reply: Reply,
         view: View,
         target: Target,

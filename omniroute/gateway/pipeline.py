@@ -19,17 +19,23 @@ from omniroute.formats.translate import Translation, cannot_carry, decode_reques
 from omniroute.gateway import answers
 from omniroute.gateway.admission import ADDED_INPUT_TOKENS
 from omniroute.gateway.attempt import EVENT_STREAM, AttemptRun, is_event_stream
+from omniroute.gateway.carrier import Carrier
 from omniroute.gateway.connection import ClientConnection
 from omniroute.gateway.conversation import Conversation, fingerprint_of, session_of
 from omniroute.gateway.edits import edits_of
 from omniroute.gateway.endpoints import Endpoint, Kind
+from omniroute.gateway.flights import Asked
+from omniroute.gateway.keeping import may_take_part
 from omniroute.gateway.ledger import Ledger
+from omniroute.gateway.passenger import Passenger
+from omniroute.gateway.permission import check_route, is_allowed, limit_error
 from omniroute.gateway.pursuit import CannotServe, Pursuit
-from omniroute.gateway.reply import CLIENT_GONE, Reply
+from omniroute.gateway.reply import CLIENT_GONE, Reply, personal_headers
+from omniroute.gateway.sharing import asked_of, stands_for
 from omniroute.gateway.view import FORWARDED_HEADERS, Principal, Target, View
 from omniroute.routing.plan import Attempt
 from omniroute.routing.resolve import Route
-from omniroute.usage import NO_USAGE, estimate_usage
+from omniroute.usage import NO_USAGE, Usage, estimate_usage
 from omniroute.wire.http1 import ProtocolError, Request
 
 NOTHING_PEEKED: Final = Peek("", False, False, {})
@@ -40,6 +46,7 @@ class Exchange:
 
     __slots__ = (
         "_body",
+        "_carrier",
         "_connection",
         "_conversation",
         "_decoded",
@@ -51,6 +58,7 @@ class Exchange:
         "_principal",
         "_reply",
         "_request",
+        "_route",
         "_view",
     )
 
@@ -64,6 +72,7 @@ class Exchange:
         started_ms: int,
     ) -> None:
         self._connection = connection
+        self._carrier: Carrier = connection
         self._request = request
         self._endpoint = endpoint
         self._view = view
@@ -76,30 +85,110 @@ class Exchange:
         self._peeked = NOTHING_PEEKED
         self._decoded: ir.Request | None = None
         self._edits = edits_of(principal)
+        self._route: Route | None = None
         self._conversation: Conversation | None = None
 
     async def run(self) -> None:
         """Serve the request. Raises only what ends the client's connection."""
         try:
-            if self._connection.transport.hung_up:
+            if self._connection.hung_up:
                 self._ledger.settle("cancelled", CLIENT_GONE, "the client left")
                 self._connection.keep_alive = False
                 return
+            await self._read()
+            asked = self._asked()
+            if asked is not None:
+                self._enter()
+        except GatewayError as error:
+            await self._reply.error(error)
+            return
+        except trio.Cancelled:
+            await self._reply.cancelled()
+            raise
+        except ProtocolError as error:
+            # Attempts turn errors of the upstream into AttemptFailed: these are the client's.
+            self._ledger.settle("failed", error.status, error.message)
+            raise
+        except OSError as error:
+            self._reply.lost(f"the client's connection broke: {error}")
+            raise
+        if asked is None:
+            await self._fly(self._connection)
+        else:
+            await self._connection.gateway.flights.serve(asked, self._passenger(), self._fly)
+
+    async def _fly(self, carrier: Carrier) -> None:
+        """The rest of the exchange, for its own client or for all on board of a flight."""
+        if carrier is not self._connection:
+            self._carrier = carrier
+            self._reply.board(carrier)
+        try:
             await self._serve()
         except GatewayError as error:
             await self._reply.error(error)
         except trio.Cancelled:
             await self._reply.cancelled()
             raise
-        except ProtocolError as error:
-            # Attempts turn errors of the upstream into AttemptFailed: these two are the client's.
-            self._ledger.settle("failed", error.status, error.message)
-            raise
         except OSError as error:
             self._reply.lost(f"the client's connection broke: {error}")
             raise
 
-    async def _serve(self) -> None:
+    def _asked(self) -> Asked | None:
+        """How the request takes part in what is shared; None, as nearly always: not at all."""
+        view, principal, peeked = self._view, self._principal, self._peeked
+        fields = self._request.fields
+        settings = view.cache
+        if self._endpoint.kind is Kind.COUNT or not may_take_part(
+            settings, principal.cache, fields, peeked.temperature
+        ):
+            return None
+        route = self._route
+        assert route is not None, "the request has been read"
+        if settings.shared and not is_allowed(principal, route):
+            return None  # another key's answer may be of a member that this one may not use
+        return asked_of(
+            settings,
+            principal.id,
+            principal.cache,
+            self._request,
+            self._body,
+            peeked,
+            self._dialect,
+            shown=self._shown(),
+            decode=self._wanted,
+            usage=self._usage,
+            stands_for=stands_for(route),
+            form=(self._reply.wants_progress,),
+            meanings=self._connection.gateway.meanings if settings.semantic else None,
+        )
+
+    def _usage(self) -> Usage | None:
+        tap = self._reply.tap
+        return tap.usage if tap is not None else None
+
+    def _enter(self) -> None:
+        """Count the request at its key, whoever will answer it."""
+        gateway = self._connection.gateway
+        refusal = self._ledger.admission.count(gateway.now_ms())
+        if refusal is not None:
+            raise limit_error(self._principal.name, refusal)
+
+    def _passenger(self) -> Passenger:
+        reply, endpoint = self._reply, self._endpoint
+        return Passenger(
+            self._connection,
+            self._request,
+            self._dialect,
+            self._ledger,
+            personal=reply.extra
+            + personal_headers(
+                self._view, self._dialect.format, self._request, self._connection.request_id
+            ),
+            keepalive_s=reply.keepalive_s if self._peeked.stream else 0.0,
+            sse=endpoint.path.sse,
+        )
+
+    async def _read(self) -> None:
         self._body = body = await self._connection.read_body(self._request)
         ledger = self._ledger
         ledger.body_bytes = len(body)
@@ -108,11 +197,18 @@ class Exchange:
         ledger.stream = peeked.stream
         reply = self._reply
         reply.wants_progress = reply.wants_progress and peeked.stream
+        self._route = route = self._view.names.resolve(peeked.model, self._endpoint.provider)
+        ledger.combo = route.combo
+        check_route(self._principal, route)
+
+    async def _serve(self) -> None:
+        route = self._route
+        assert route is not None, "the request has been read"
+        peeked = self._peeked
+        reply = self._reply
         view = self._view
         gateway = self._connection.gateway
         gateway.retry_budget.count_request()
-        route = view.names.resolve(peeked.model, self._endpoint.provider)
-        ledger.combo = route.combo
         self._conversation = conversation = self._find_conversation(route)
         pursuit = Pursuit(
             gateway,
@@ -192,7 +288,7 @@ class Exchange:
         """Answer the client from this target, or raise AttemptFailed or CannotServe."""
         target = attempt.connection
         run = AttemptRun(
-            self._connection,
+            self._carrier,
             self._reply,
             self._view,
             target,
@@ -260,20 +356,23 @@ class Exchange:
 
     def _translation(self, target: Target, model: str) -> Translation:
         """The translation of the request for a target."""
-        peeked = self._peeked
         client = CODECS[self._dialect.format]
-        shown = Shown(
+        shown = self._shown()
+        wanted = self._wanted()
+        try:
+            return Translation(client, CODECS[target.format], wanted, target.model(model), shown)
+        except GatewayError as error:
+            raise CannotServe(error) from None
+
+    def _shown(self) -> Shown:
+        peeked = self._peeked
+        return Shown(
             model=peeked.model,
             id=self._connection.request_id.decode("ascii"),
             created=self._ledger.started_ms // 1000,
             include_usage=peeked.include_usage,
             sse=self._endpoint.path.sse,
         )
-        wanted = self._wanted()
-        try:
-            return Translation(client, CODECS[target.format], wanted, target.model(model), shown)
-        except GatewayError as error:
-            raise CannotServe(error) from None
 
     def _tap(self, target: Target, *, strip_usage: bool) -> Tap:
         max_event_bytes = self._view.limits.event_bytes

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from omniroute.errors import ErrorKind, GatewayError, LimitState
+from omniroute.errors import ErrorKind, GatewayError
 from omniroute.gateway.admission import is_of_key
 from omniroute.gateway.attempt import AttemptFailed
 from omniroute.gateway.health import breaker_policy
 from omniroute.gateway.lines import LOOK_S
+from omniroute.gateway.permission import is_allowed, limit_error, not_allowed
 from omniroute.record import Tried
 from omniroute.resilience.meters import Meter
 from omniroute.resilience.retry import pause_ms
@@ -113,10 +114,7 @@ class Pursuit:
         self._failures: list[GatewayError] = []
         self._refused_by_key: GatewayError | None = None
         self._busy: list[tuple[Attempt[Target], Refusal]] = []
-        models = principal.models
-        self._whole_route_allowed = models is None or any(map(models.allows, route.names))
-        if not self._whole_route_allowed and not route.combo:
-            raise self._not_allowed()
+        self._whole_route_allowed = is_allowed(principal, route)
 
     async def run(self) -> None:
         """See the module's text."""
@@ -197,7 +195,7 @@ class Pursuit:
         meter = refusal.hold.meter
         now_ms = self._gateway.now_ms()
         if is_of_key(meter):
-            error = _limit_error(self._principal.name, refusal)
+            error = limit_error(self._principal.name, refusal)
             if meter.measure != "usd":
                 raise error
             # Another target may cost less, or nothing.
@@ -446,7 +444,7 @@ class Pursuit:
         if self._refused_by_key is not None:
             return self._refused_by_key
         if skipped and all(each.reason == NOT_THIS_MODEL for each in skipped):
-            return self._not_allowed()
+            return not_allowed(self._principal, self._route)
         if skipped and all(each.reason == NOT_THIS_ACCOUNT for each in skipped):
             return GatewayError(
                 ErrorKind.MODEL_NOT_ALLOWED,
@@ -459,13 +457,6 @@ class Pursuit:
             f"Nothing can serve {self._route.asked!r} now. {_told_skipped(skipped)}",
             param="model",
             retry_after_s=wait_s,
-        )
-
-    def _not_allowed(self) -> GatewayError:
-        return GatewayError(
-            ErrorKind.MODEL_NOT_ALLOWED,
-            f"The API key {self._principal.name!r} may not use the model {self._route.asked!r}.",
-            param="model",
         )
 
 
@@ -496,36 +487,3 @@ def _told_skipped(skipped: "tuple[()] | list[Passed]") -> str:
     if len(skipped) > SHOWN_TARGETS:
         told.append(f"and {len(skipped) - SHOWN_TARGETS} more")
     return f"Passed over: {'; '.join(told)}."
-
-
-_UNITS: Final = {
-    "requests": ("requests", ErrorKind.RATE_LIMITED),
-    "tokens": ("tokens", ErrorKind.RATE_LIMITED),
-    "running": ("requests at a time", ErrorKind.CONCURRENCY),
-    "usd": ("micro-USD", ErrorKind.BUDGET_EXCEEDED),
-}
-
-
-def _limit_error(name: str, refusal: Refusal) -> GatewayError:
-    """What a client is told whose key has reached a limit."""
-    meter = refusal.hold.meter
-    unit, kind = _UNITS[meter.measure]
-    free = max(0, meter.limit - refusal.used - refusal.reserved)
-    wait_s = None if refusal.wait_ms is None else refusal.wait_ms / 1000
-    if meter.measure == "usd":
-        told = (
-            f"USD {meter.limit / 1e6:g} {meter.period}: {refusal.used / 1e6:.6g} are spent, "
-            f"{refusal.reserved / 1e6:.6g} are reserved by running requests, and this one could "
-            f"cost {refusal.hold.amount / 1e6:.6g}"
-        )
-    else:
-        span = f" in {meter.window_ms // 1000} s" if meter.window_ms else ""
-        told = f"{meter.limit} {unit}{span}; {free} are left"
-        if refusal.hold.amount > 1:
-            told += f", and this request could take {refusal.hold.amount}"
-    return GatewayError(
-        kind,
-        f"The API key {name!r} is limited to {told}.",
-        retry_after_s=wait_s if wait_s is not None or meter.measure != "running" else 1.0,
-        limit=LimitState(meter.measure, meter.limit, free, wait_s or 0.0),
-    )

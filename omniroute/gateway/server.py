@@ -28,11 +28,13 @@ from omniroute.gateway import answers
 from omniroute.gateway.connection import ClientConnection, Phase
 from omniroute.gateway.conversation import Conversations
 from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find
+from omniroute.gateway.flights import Flights
 from omniroute.gateway.gatekeeper import Gatekeeper, cors_headers
 from omniroute.gateway.health import Health
 from omniroute.gateway.lines import Lines
 from omniroute.gateway.pipeline import Exchange
 from omniroute.gateway.relay import relay
+from omniroute.gateway.sharing import Meanings
 from omniroute.gateway.upstream import Pool
 from omniroute.gateway.view import Principal, Target, View
 from omniroute.installation import Installation, InstallationError
@@ -46,6 +48,7 @@ from omniroute.resilience.retry import RetryBudget
 from omniroute.routing.gauges import Gauges
 from omniroute.routing.plan import Stock
 from omniroute.routing.strategies import Turns
+from omniroute.similarity import embedding
 from omniroute.snapshot import SnapshotError, decode
 from omniroute.state.interface import State, StateError
 from omniroute.wire.http1 import Request
@@ -91,6 +94,11 @@ class Gateway:
         self.gauges = Gauges(self._price_per_million)
         self._turns = Turns()
         self._incarnation = state.limits.incarnate()
+        self.meanings: Meanings | None = None  # the semantic tier, once it is wanted and loaded
+        self._load_meanings = trio.Event()
+        self.flights = Flights(
+            state.answers, installation, self._incarnation, clock=clock, wall_ms=self.now_ms
+        )
         self._environment_proxies = EnvironmentProxies(environment)
         self._id_prefix = f"req_{secrets.token_hex(6)}".encode("ascii")
         self._id_count = 0
@@ -122,6 +130,8 @@ class Gateway:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(readiness.run)
                 nursery.start_soon(self.sweep)
+                nursery.start_soon(self._provide_meanings)
+                await nursery.start(self.flights.run)
                 with self._accepting:
                     task_status.started()
                     await self._accept(listener, readiness, nursery)
@@ -258,6 +268,7 @@ class Gateway:
                 if connection.due <= now:
                     connection.expire(now)
             self.pool.expire(now)
+            self.flights.sweep(now)
             if self._draining and now >= self._cut_at:
                 for connection in list(self._connections):
                     connection.cancel()
@@ -294,12 +305,25 @@ class Gateway:
             ledger = connection.ledger
             if ledger is not None and (record := ledger.note()) is not None:
                 notes.append((ledger.admission.ticket, record))
+        for ledger in self.flights.ledgers():
+            if (record := ledger.note()) is not None:
+                notes.append((ledger.admission.ticket, record))
         if notes:
             self.limits.note(notes)
 
     def look_at_conditions(self) -> None:
         """Read the shared conditions again if they have changed."""
         self.health.refresh(self._state.versions()[1])
+
+    async def _provide_meanings(self) -> None:
+        """Load the embedder in a thread, when a configuration first wants the semantic tier."""
+        await self._load_meanings.wait()
+        try:
+            embedder = await trio.to_thread.run_sync(embedding.load)
+        except embedding.EmbedderMissingError as error:
+            _log.error("cache.semantic is on, but does nothing: %s", error)
+            return
+        self.meanings = Meanings(embedder, self._state.answers, self._installation, self.now_ms)
 
     def _price_per_million(self, provider: str, model: str) -> int | None:
         """Input and output weighted as agents use them, in micro-USD per million tokens."""
@@ -311,6 +335,8 @@ class Gateway:
         before = getattr(self, "view", None)
         self.view = view
         self.stock = Stock(view.targets, self.gauges, self._turns, self.rng)
+        if view.cache.semantic:
+            self._load_meanings.set()
         share = view.resilience.retry_budget
         if before is None or before.resilience.retry_budget != share:
             self.retry_budget = RetryBudget(share, self.clock())

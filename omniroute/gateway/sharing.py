@@ -20,6 +20,8 @@ from omniroute.gateway import answers, keeping
 from omniroute.gateway.flights import Asked
 from omniroute.gateway.keeping import KeptBytes
 from omniroute.installation import Installation, InstallationError
+from omniroute.routing.facts import models
+from omniroute.routing.resolve import Route
 from omniroute.similarity.embedding import Embedder
 from omniroute.similarity.guard import Features, features, same
 from omniroute.state.answers import Answers, Neighbour
@@ -107,10 +109,11 @@ def asked_of(
     shown: Shown,
     decode: Callable[[], ir.Request],
     usage: Callable[[], Usage | None],
+    stands_for: str,
     form: tuple[object, ...] = (),
     meanings: Meanings | None = None,
 ) -> Asked | None:
-    """How a request takes part; None: not at all.
+    """How a request takes part; None: not at all. `stands_for`: see the function of that name.
 
     `decode` gives the request as it will be sent on, edits included; `usage` what was counted when
     the answer has ended, as its stream may not tell; `form` what else shapes the answer's bytes.
@@ -128,10 +131,10 @@ def asked_of(
         except GatewayError:
             decoded = None
         if decoded is not None:
-            meaning = canonical(decoded, peeked.model)
+            meaning = canonical(decoded, stands_for)
             cache_key = keeping.cache_key(settings, principal_id, meaning)
             if meanings is not None:
-                question = meanings.question(settings, principal_id, decoded, peeked.model)
+                question = meanings.question(settings, principal_id, decoded, stands_for)
     if not repeated and not cache_key:
         return None
     kept_as = _KeptAs(dialect, shown, stream=peeked.stream, usage=usage)
@@ -154,6 +157,16 @@ def asked_of(
         similar=lambda: tier.similar(searched, settings.semantic_threshold),
         remember=lambda: tier.remember(searched, cache_key, settings.ttl_s),
     )
+
+
+def stands_for(route: Route) -> str:
+    """All targets that a name stands for, in order: with others, its answers are others, too."""
+    targets = [
+        f"{model.provider.id}/{model.model}"
+        for member in route.steps[0].combo.members
+        for model in models(member)
+    ]
+    return f"{route.combo}: {', '.join(targets)}"
 
 
 class _KeptAs:

@@ -373,6 +373,7 @@ def memory_gateway(tmp_path: Path) -> ServeGateway:
             connector.scripts = list(scripts)
             await gateway.start(connector)
             nursery.start_soon(gateway.sweep)
+            await nursery.start(gateway.flights.run)
 
             async def connect() -> trio.abc.Stream:
                 ours, theirs = memory_pair()
