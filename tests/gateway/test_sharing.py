@@ -10,9 +10,11 @@ from omniroute.formats.base import PathFacts, Shown
 from omniroute.formats.table import CODECS, DIALECTS
 from omniroute.formats.translate import decode_request
 from omniroute.gateway.keeping import KeptBytes
-from omniroute.gateway.sharing import Meanings, asked_of
+from omniroute.gateway.sharing import Meanings, asked_of, stands_for
 from omniroute.installation import Installation
+from omniroute.routing.resolve import Names
 from omniroute.similarity.embedding import load
+from omniroute.snapshot import ComboView, MemberView, ProviderView
 from omniroute.state.memory_answers import MemoryAnswers
 from omniroute.usage import Usage
 from omniroute.wire.http1 import Limits, RequestReader
@@ -52,6 +54,7 @@ def asked(body, extra=b"", *, who="alice", format_="openai", decode=None, meanin
         shown=Shown(peeked.model, "id", 1_700_000_000, peeked.include_usage),
         decode=decode or (lambda: decode_request(CODECS[format_], raw, PATH)),
         usage=lambda: Usage(9, 0, 0, 3, 0),
+        stands_for=peeked.model,
         meanings=meanings,
     )
 
@@ -230,3 +233,17 @@ def test_features_of_another_key_are_as_good_as_none(tier, tmp_path):
 def test_a_request_without_the_tier_has_no_question():
     assert asked(question()).similar is None
     assert asked(question()).remember is None
+
+
+def test_a_name_stands_for_all_targets_of_its_combos_in_order():
+    providers = [
+        ProviderView(
+            id=name, prefixes=(name,), name=name, format="openai", base_url="", url="", tier="free"
+        )
+        for name in ("a", "b")
+    ]
+    inner = ComboView(name="inner", members=(MemberView("b", "y"), MemberView("a", "z")))
+    outer = ComboView(name="outer", members=(MemberView("a", "x"), MemberView(combo="inner")))
+    names = Names(providers, combos=(inner, outer))
+    assert stands_for(names.resolve("outer")) == "outer: a/x, b/y, a/z"
+    assert stands_for(names.resolve("a/x")) == ": a/x"
