@@ -5,6 +5,13 @@ providers or the data directory's secrets; `omniroute.snapshot` joins those.
 """
 
 from omniroute.config.errors import ConfigError
+from omniroute.config.guarding import (
+    AddressLimitSettings,
+    CaptureSettings,
+    InjectionGuardSettings,
+    IpFilterSettings,
+    RetentionSettings,
+)
 from omniroute.config.loading import find_config_file, find_data_dir, load
 from omniroute.config.providing import (
     ConnectionSettings,
@@ -44,15 +51,19 @@ from omniroute.config.spending import (
 )
 
 __all__ = [
+    "AddressLimitSettings",
     "AdminSettings",
     "AliasSettings",
     "BudgetSettings",
     "CacheSettings",
+    "CaptureSettings",
     "ComboMember",
     "ComboSettings",
     "ConfigError",
     "ConnectionSettings",
     "FallbackChainSettings",
+    "InjectionGuardSettings",
+    "IpFilterSettings",
     "KeySettings",
     "LimitSettings",
     "LogSettings",
@@ -62,6 +73,7 @@ __all__ = [
     "ProviderSettings",
     "QuotaSettings",
     "ResilienceSettings",
+    "RetentionSettings",
     "RouteSettings",
     "RoutingSettings",
     "ScheduleSettings",

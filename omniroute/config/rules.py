@@ -1,8 +1,8 @@
 """Rules that a type cannot state: addresses, URLs, names, and what must not be combined.
 
-`check_rules` yields every problem of otherwise well-typed settings, those of `routing_rules` and
-`spending_rules` among them. What needs the registry of providers is checked when the snapshot is
-compiled.
+`check_rules` yields every problem of otherwise well-typed settings, those of `routing_rules`,
+`spending_rules` and `guarding_rules` among them. What needs the registry of providers is checked
+when the snapshot is compiled.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omniroute.config.errors import ConfigError
+from omniroute.config.guarding_rules import check_guarding
 from omniroute.config.providing import ProviderSettings
 from omniroute.config.routing_rules import check_routing
 from omniroute.config.schema import Origin, Settings
@@ -49,6 +50,7 @@ def check_rules(settings: Settings) -> Iterator[ConfigError]:
     yield from _check_keys(settings)
     yield from check_routing(settings)
     yield from check_spending(settings)
+    yield from check_guarding(settings)
 
 
 def is_loopback(host: str) -> bool:

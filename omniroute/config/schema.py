@@ -3,7 +3,7 @@
 The structs are the single source for validation, for the names of environment variables and for
 the generated reference (`docs/reference/config.md`); the text in `Meta(description=…)` is what
 people read there. A key stands here only if it acts. The structs themselves stand by theme in
-`serving`, `providing`, `spending` and `routing`; this module joins them.
+`serving`, `providing`, `spending`, `routing` and `guarding`; this module joins them.
 
 Units are part of the name: `_s` seconds, `_bytes` bytes.
 """
@@ -15,6 +15,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from omniroute.config.errors import ConfigError
+from omniroute.config.guarding import (
+    AddressLimitSettings,
+    CaptureSettings,
+    InjectionGuardSettings,
+    IpFilterSettings,
+    RetentionSettings,
+)
 from omniroute.config.providing import (
     ConnectionSettings,
     ModelSettings,
@@ -87,6 +94,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     system_prompt: PromptSettings = PromptSettings()
     thinking: ThinkingSettings = ThinkingSettings()
+    ip_filter: IpFilterSettings = IpFilterSettings()
+    address_limit: AddressLimitSettings = AddressLimitSettings()
+    injection_guard: InjectionGuardSettings = InjectionGuardSettings()
+    capture: CaptureSettings = CaptureSettings()
+    retention: RetentionSettings = RetentionSettings()
     providers: tuple[ProviderSettings, ...] = ()
     connections: tuple[ConnectionSettings, ...] = ()
     models: tuple[ModelSettings, ...] = ()

@@ -81,6 +81,14 @@ class ServerSettings(Setting, frozen=True, kw_only=True):
             "the address listened on."
         ),
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses and networks of reverse proxies in front of this gateway, such "
+            "as `127.0.0.1`, `10.0.0.0/8`: what they say in `X-Forwarded-For` of a client's "
+            "address is believed."
+        ),
+    ] = ()
 
 
 class LimitSettings(Setting, frozen=True, kw_only=True):

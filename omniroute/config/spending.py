@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from omniroute.config.guarding import GuardMode
 from omniroute.config.setting import SECRET, AtLeastOne, Setting, Tier
 
 Measure = Literal["requests", "tokens", "usd"]
@@ -152,6 +153,17 @@ class KeySettings(Setting, frozen=True, kw_only=True):
         ThinkingSettings | None,
         Meta(description="`{ mode, budget_tokens }`, in place of `[thinking]`."),
     ] = None
+    ip_allowlist: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses and networks from which it may be used, such as `192.0.2.7`, "
+            "`10.0.0.0/8`; empty: all."
+        ),
+    ] = ()
+    injection_guard: Annotated[
+        GuardMode | None, Meta(description="In place of `injection_guard.mode`.")
+    ] = None
+    capture: Annotated[bool | None, Meta(description="In place of `capture.enabled`.")] = None
 
     def budgets(self) -> tuple[BudgetSettings, ...]:
         """The budgets as a list, also where the file has one table."""
