@@ -8,7 +8,7 @@ tokens by the request's own cap times its choices, else the model's cap. What ho
 the ledger with the record; a request without limits on its way makes no transaction here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from omniroute.errors import ErrorKind, GatewayError
@@ -60,7 +60,10 @@ class Admission:
         self._counted = True
         if not own:
             return None
-        return self._limits.reserve(self.ticket, self._of(own), self._ledger.lost(), now_ms)
+        try:
+            return self._limits.reserve(self.ticket, self._of(own), self._ledger.lost(), now_ms)
+        except StateError as error:
+            raise _unkept(error) from error
 
     @property
     def holds(self) -> bool:
@@ -78,51 +81,69 @@ class Admission:
     def take(
         self,
         target: "Target",
+        model: str,
         price: Price | None,
         input_tokens: int,
         output_tokens: int,
         now_ms: int,
     ) -> Refusal | None:
         """Reserve for an attempt at `target`; what an earlier attempt held is given back."""
-        own, theirs = self._principal.meters, target.meters
-        if not own and not theirs:
-            self.give_back(now_ms)
-            return None
+        own = self._principal.meters
         amounts = self._amounts
         amounts["tokens"] = input_tokens + output_tokens
         amounts["usd"] = (
             bound_microusd(input_tokens, output_tokens, price) if price is not None else 0
         )
-        note = self._ledger.lost()
         if self._counted:
             # The key's request was counted with the first target, or before any.
             own = tuple(meter for meter in own if meter.measure not in _COUNTED)
-        holds = (*self._of(own), *self._of(theirs))
+        holds = (*self._of(own), *self._of(target.meters))
+        if not holds:
+            self.give_back(now_ms)
+            return None
+        note = self._ledger.lost_at(target, model, price)
         try:
             if self._taken or self._ledger.noted:
                 refusal = self._limits.exchange(self.ticket, self._held, holds, note, now_ms)
             else:
                 refusal = self._limits.reserve(self.ticket, holds, note, now_ms)
         except StateError as error:
-            raise GatewayError(
-                ErrorKind.OVERLOADED,
-                f"The limits of this request cannot be kept at the moment: {error}.",
-                retry_after_s=1,
-            ) from error
+            raise _unkept(error) from error
         if refusal is None:
             self._taken = self._counted = True
             self._held = tuple(hold for hold in holds if hold.meter.measure not in _COUNTED)
         return refusal
 
+    def take_again(self, target: "Target", now_ms: int) -> Refusal | None:
+        """Count a repetition at the target for which all else is held already."""
+        holds = self._of(meter for meter in target.meters if meter.measure in _COUNTED)
+        return self._exchange((), holds, now_ms) if holds else None
+
     def _of(self, meters: Iterable[Meter]) -> list[Hold]:
+        # Nothing is asked for nothing: what is free is served when a budget is overdrawn, too.
         amounts = self._amounts
-        return [Hold(meter, amounts[meter.measure]) for meter in meters]
+        return [Hold(meter, amount) for meter in meters if (amount := amounts[meter.measure])]
 
     def give_back(self, now_ms: int) -> None:
         """Hold nothing any more, for now: the request waits, or is served by who has no limits."""
         if self._held:
-            self._limits.exchange(self.ticket, self._held, (), self._ledger.lost(), now_ms)
+            self._exchange(self._held, (), now_ms)
             self._held = ()
+
+    def _exchange(self, gone: Sequence[Hold], new: Sequence[Hold], now_ms: int) -> Refusal | None:
+        try:
+            return self._limits.exchange(self.ticket, gone, new, self._ledger.lost(), now_ms)
+        except StateError as error:
+            raise _unkept(error) from error
+
+
+def _unkept(error: StateError) -> GatewayError:
+    """A limit that cannot be kept is not passed over."""
+    return GatewayError(
+        ErrorKind.OVERLOADED,
+        f"The limits of this request cannot be kept at the moment: {error}.",
+        retry_after_s=1,
+    )
 
 
 def is_of_key(meter: Meter) -> bool:

@@ -5,11 +5,13 @@ else a fingerprint of how it began. The account is kept in the shared state, for
 one asked name, and only where it is not the one that would be chosen anyway.
 """
 
+import logging
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from omniroute.formats.base import Peek
+from omniroute.state.interface import StateError
 
 if TYPE_CHECKING:
     from omniroute.gateway.view import Target
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 SESSION_HEADERS: Final = (b"x-session-id", b"x_session_id", b"session-id", b"session_id")
 SESSION_BYTES: Final = 64  # of an id that a client gives; the rest is cut
 _REMEMBERED: Final = 4096
+
+_log = logging.getLogger("omniroute.gateway")
 
 
 def session_of(fields: Mapping[bytes, bytes], peeked: Peek) -> str | None:
@@ -65,7 +69,11 @@ class Conversations:
         if len(self._refresh_ms) >= _REMEMBERED:
             self._refresh_ms.clear()
         self._refresh_ms[key] = now_ms + ttl_ms // 4
-        self._sessions.keep(key, connection, now_ms + ttl_ms)
+        try:
+            self._sessions.keep(key, connection, now_ms + ttl_ms)
+        except StateError:
+            # An answer that has begun must not fail for it; the next one may meet a cold cache.
+            _log.exception("a conversation's account could not be kept")
 
 
 class Conversation:

@@ -90,11 +90,14 @@ class Health:
                 return Skipped("its quota is used up, as its provider reports", until_ms)
         return None
 
-    def admit(self, target: "Target", claimant: str, now_ms: int, policy: breaker.Policy) -> bool:
+    def admit(
+        self, target: "Target", claimant: str, now_ms: int, settings: "ResilienceSettings"
+    ) -> bool:
         """May a request go to the provider now? A half-open breaker lets one probe through."""
         stored = self._breakers.get(target.provider_id)
         if stored is None or breaker.standing(stored, now_ms).state == "closed":
             return True
+        policy = breaker_policy(settings)
         kept = self._change(
             breaker.breaker_key(target.provider_id),
             lambda known: breaker.claim_probe(known, now_ms, policy, claimant),
@@ -128,8 +131,12 @@ class Health:
                     known, now_ms, breaker_policy(settings), claimant, reason
                 ),
             )
-            return
-        self._release(target, claimant)
+            if hint_s is None:
+                return
+            # Who says when to come back is not asked before.
+            mark = Mark.COOLDOWN
+        else:
+            self._release(target, claimant)
         if mark is Mark.NONE:
             return
         local = target.tier == "local"

@@ -103,6 +103,7 @@ class Ledger:
         self.attempts += 1
         self.attempt_began = self._connection.clock()
         self.tap = None
+        self._characters = -1  # what was noted of another target is not what would be lost now
 
     def note_first_byte(self) -> None:
         """The answer begins: what of the time until now was spent in the gateway itself?"""
@@ -154,6 +155,11 @@ class Ledger:
             usage = estimate_usage(self.body_bytes, tap.characters if tap is not None else 0)
         return self._record("worker_lost", 0, "", usage or NO_USAGE, "estimated")
 
+    def lost_at(self, target: "Target", model: str, price: Price | None) -> Record:
+        """The same if it ends while that target, aimed at next, is being asked."""
+        usage = estimate_usage(self.body_bytes, 0)
+        return self._record("worker_lost", 0, "", usage, "estimated", (target, model, price))
+
     def note(self) -> Record | None:
         """`lost()` for the heartbeat to write down; None when nothing is new since the last one."""
         characters = self.tap.characters if self.tap is not None else 0
@@ -164,11 +170,16 @@ class Ledger:
         return self.lost()
 
     def _record(
-        self, outcome: str, status: int, error: str, usage: Usage, usage_source: str
+        self,
+        outcome: str,
+        status: int,
+        error: str,
+        usage: Usage,
+        usage_source: str,
+        at: "tuple[Target, str, Price | None] | None" = None,
     ) -> Record:
         connection = self._connection
-        target = self._target
-        price = self.price
+        target, model, price = at or (self._target, self._model, self.price)
         return Record(
             id=connection.request_id.decode("ascii"),
             started_ms=self.started_ms,
@@ -179,7 +190,7 @@ class Ledger:
             provider=target.provider_id if target is not None else "",
             connection=target.connection_id if target is not None else "",
             requested_model=self.model_asked,
-            model=self._model,
+            model=model,
             stream=self.stream,
             status=status,
             outcome=outcome,

@@ -108,9 +108,9 @@ class Lines:
         if line is not None and line.head is not None:
             line.head.wake()
 
-    def waiting(self) -> dict[str, int]:
-        """How many stand at which connection, for status pages."""
-        return {
-            connection: (line.head is not None) + sum(map(len, line.queues.values()))
-            for connection, line in self._lines.items()
-        }
+    def standing(self, connection: str) -> int:
+        """How many stand in line there."""
+        line = self._lines.get(connection)
+        if line is None:
+            return 0
+        return (line.head is not None) + sum(map(len, line.queues.values()))

@@ -132,6 +132,10 @@ class Exchange:
         except OSError as error:
             self._reply.lost(f"the client's connection broke: {error}")
             raise
+        except Exception:
+            # A defect of ours; what the request holds must not be held for ever.
+            self._ledger.settle("failed", 500, "a defect of the gateway")
+            raise
 
     def _asked(self) -> Asked | None:
         """How the request takes part in what is shared; None, as nearly always: not at all."""

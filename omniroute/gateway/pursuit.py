@@ -16,12 +16,11 @@ import trio
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.gateway.admission import is_of_key
 from omniroute.gateway.attempt import AttemptFailed
-from omniroute.gateway.health import breaker_policy
 from omniroute.gateway.lines import LOOK_S
 from omniroute.gateway.permission import is_allowed, limit_error, not_allowed
 from omniroute.record import Tried
 from omniroute.resilience.meters import Meter
-from omniroute.resilience.retry import pause_ms
+from omniroute.resilience.retry import PATIENCE_S, pause_ms
 from omniroute.resilience.verdict import Judgement, Mark, Verdict, judge
 from omniroute.routing.plan import Attempt, Passed, Plan, Skipped
 from omniroute.routing.resolve import Route
@@ -36,11 +35,15 @@ MOST_WAITS: Final = 3  # for the end of a cooldown, in one request
 SHOWN_TARGETS: Final = 8  # of those passed over, in one error message
 NOT_THIS_ACCOUNT: Final = "the key may not use this account"
 NOT_THIS_MODEL: Final = "the key may not use this model"
+NOT_THE_KEYS: Final = frozenset({NOT_THIS_ACCOUNT, NOT_THIS_MODEL})
 SAYS_OF_THE_TARGET: Final = frozenset({401, 402, 403, 404, 408, 429})
+PASSING: Final = frozenset({408, 425, 429, 529, *range(500, 505)})  # waiting may help
+BY_TARGET: Final = frozenset({"tokens", "usd"})  # how much of it, the target decides
+QUEUED: Final = frozenset({"requests", "gap", "running"})  # limits that are soon met again
 
 # Somebody stands in line there already.
 NO_PLACE: Final = Refusal(
-    Hold(Meter(key="line", measure="running", kind="running", limit=1), 1), 0, 0, None
+    Hold(Meter(key="line", measure="running", kind="running", limit=1), 1), 0, 0, 0
 )
 
 _log = logging.getLogger("omniroute.gateway")
@@ -62,9 +65,11 @@ class Pursuit:
     """One request in search of an answer."""
 
     __slots__ = (
+        "_back_ms",
         "_busy",
         "_failures",
         "_gateway",
+        "_given",
         "_input_tokens",
         "_kept",
         "_ledger",
@@ -114,25 +119,35 @@ class Pursuit:
         self._failures: list[GatewayError] = []
         self._refused_by_key: GatewayError | None = None
         self._busy: list[tuple[Attempt[Target], Refusal]] = []
+        self._given: Attempt[Target] | None = None  # the latest of the plan
+        self._back_ms: int | None = None  # when the first of those that failed may be asked again
         self._whole_route_allowed = is_allowed(principal, route)
 
     async def run(self) -> None:
         """See the module's text."""
-        waits = 0
+        gateway = self._gateway
+        waits = waited_ms = 0
         while True:
-            now_ms = self._gateway.now_ms()
-            plan = Plan(self._route, self._gateway.stock, self._standing, now_ms, self._kept)
+            now_ms = gateway.now_ms()
+            plan = Plan(self._route, gateway.stock, self._standing, now_ms, self._kept)
             if await self._walk(plan):
                 return
-            back_ms = plan.back_ms
-            limit_ms = round(self._view.resilience.wait_for_cooldown_s * 1000)
-            now_ms = self._gateway.now_ms()
+            now_ms = gateway.now_ms()
+            back_ms = self._earliest_ms(plan)
+            limit_ms = self._view.resilience.wait_for_cooldown_s * 1000 - waited_ms
             if back_ms is None or back_ms - now_ms > limit_ms or waits >= MOST_WAITS:
                 raise self._summary(plan)
             waits += 1
             self._ledger.admission.give_back(now_ms)
             await self._pause(max(0.0, (back_ms - now_ms) / 1000))
-            self._gateway.look_at_conditions()
+            waited_ms += gateway.now_ms() - now_ms
+            self._back_ms = None
+            gateway.look_at_conditions()
+
+    def _earliest_ms(self, plan: "Plan[Target]") -> int | None:
+        """When the first of all targets comes back that failed or were passed over."""
+        known = [each for each in (plan.back_ms, self._back_ms) if each is not None]
+        return min(known, default=None)
 
     # --- choosing -------------------------------------------------------------------------------
 
@@ -152,8 +167,8 @@ class Pursuit:
     async def _walk(self, plan: "Plan[Target]") -> bool:
         """Try what the plan gives. False when it is used up."""
         most = self._view.resilience.max_attempts
-        attempt = plan.next_attempt()
         while True:
+            self._given = attempt = plan.next_attempt()
             if self._busy and (attempt is None or attempt.of is not self._busy[0][0].of):
                 # Every account of that model is at its limits: stand in line before going on.
                 if await self._queue(plan):
@@ -161,7 +176,7 @@ class Pursuit:
                 self._busy.clear()
             if attempt is None:
                 return False
-            if len(self._failures) >= most:
+            if self._ledger.attempts >= most:
                 raise self._summary(plan)
             if attempt.why and not self._allowed(attempt.connection, attempt.model):
                 # What follows by the owner's chains is not what the key was given.
@@ -173,22 +188,25 @@ class Pursuit:
                     return True
             else:
                 self._refused(plan, attempt, refusal)
-            attempt = plan.next_attempt()
 
     def _reserve(self, attempt: "Attempt[Target]") -> Refusal | None:
         target, model = attempt.connection, attempt.model
         ledger = self._ledger
-        ledger.price = self._view.prices.price(target.provider_id, model)
         admission = ledger.admission
-        if not target.meters and not self._principal.meters and not admission.holds:
-            return None
-        return admission.take(
-            target,
-            ledger.price,
-            self._input_tokens(target, model),
-            self._output_tokens(target, model),
-            self._gateway.now_ms(),
-        )
+        price = self._view.prices.price(target.provider_id, model)
+        refusal = None
+        if target.meters or self._principal.meters or admission.holds:
+            refusal = admission.take(
+                target,
+                model,
+                price,
+                self._input_tokens(target, model),
+                self._output_tokens(target, model),
+                self._gateway.now_ms(),
+            )
+        if refusal is None:
+            ledger.price = price
+        return refusal
 
     def _refused(self, plan: "Plan[Target]", attempt: "Attempt[Target]", refusal: Refusal) -> None:
         """A limit is in the way: of the key, for a while, or for long."""
@@ -196,23 +214,17 @@ class Pursuit:
         now_ms = self._gateway.now_ms()
         if is_of_key(meter):
             error = limit_error(self._principal.name, refusal)
-            if meter.measure != "usd":
+            if meter.measure not in BY_TARGET:
                 raise error
-            # Another target may cost less, or nothing.
+            # Another target may take less, cost less, or nothing.
             self._refused_by_key = self._refused_by_key or error
-            self._pass(plan, attempt, "costs more than the key has left", None)
+            self._pass(plan, attempt, "takes more than the key has left", None)
             return
-        if self._is_short(attempt.connection, refusal):
+        if _is_short(refusal, attempt.connection.queue_wait_s):
             self._busy.append((attempt, refusal))
             return
         until_ms = None if refusal.wait_ms is None else now_ms + refusal.wait_ms
         self._pass(plan, attempt, f"its limit is reached: {meter.key}", until_ms)
-
-    def _is_short(self, target: "Target", refusal: Refusal) -> bool:
-        """Is it worth standing in line for?"""
-        if refusal.hold.meter.measure == "running":
-            return target.queue_wait_s > 0
-        return refusal.wait_ms is not None and refusal.wait_ms <= target.queue_wait_s * 1000
 
     @staticmethod
     def _pass(
@@ -223,41 +235,50 @@ class Pursuit:
         plan.skipped.append(Passed(target.connection_id, name, attempt.why, reason, until_ms))
 
     async def _queue(self, plan: "Plan[Target]") -> bool:
-        """Wait for a place at the account that is soonest free. True when it has answered."""
-        attempt, refusal = min(self._busy, key=lambda each: each[1].wait_ms or 0)
-        target = attempt.connection
+        """Wait for a place where the fewest wait and one is soonest free. True when answered."""
         gateway = self._gateway
+        lines = gateway.lines
+        chosen = min(
+            self._busy,
+            key=lambda each: (lines.standing(each[0].connection.connection_id), each[1].wait_ms),
+        )
+        for other, _ in (each for each in self._busy if each is not chosen):
+            self._pass(plan, other, "its limits are reached", None)
+        attempt = chosen[0]
+        target = attempt.connection
         clock = gateway.clock
         self._ledger.admission.give_back(gateway.now_ms())
-        deadline = clock() + target.queue_wait_s
-        began = clock()
-        place = gateway.lines.join(target.connection_id, self._principal.id)
+        began = look_at = clock()
+        deadline = began + target.queue_wait_s
+        place = lines.join(target.connection_id, self._principal.id)
         try:
-            look_s = LOOK_S if refusal.wait_ms is None else refusal.wait_ms / 1000
             while (left_s := deadline - clock()) > 0:
                 quiet_s = self._until_keepalive()
-                if not await place.turn(min(left_s, quiet_s), look_s):
+                if not await place.turn(min(left_s, quiet_s), look_at - clock()):
                     if quiet_s <= left_s:
                         await self._reply.keepalive()
                     continue
+                gateway.look_at_conditions()
                 if (against := self._standing(target, attempt.model)) is not None:
                     self._pass(plan, attempt, against.reason, against.until_ms)
                     return False
                 found = self._reserve(attempt)
                 if found is None:
                     break
-                if is_of_key(found.hold.meter) or not self._is_short(target, found):
+                if is_of_key(found.hold.meter) or not _is_short(found, deadline - clock()):
                     self._refused(plan, attempt, found)
                     return False
-                look_s = LOOK_S if found.wait_ms is None else max(found.wait_ms / 1000, 0.001)
-                look_s = min(look_s, LOOK_S) if found.hold.meter.measure == "running" else look_s
+                if found.hold.meter.measure == "running" or found.wait_ms is None:
+                    look_at = clock() + LOOK_S
+                else:
+                    look_at = clock() + found.wait_ms / 1000
             else:
                 reason = f"all its places stayed taken for {target.queue_wait_s:g} s"
                 self._pass(plan, attempt, reason, gateway.now_ms() + 1000)
                 return False
         finally:
             self._ledger.queue_s += clock() - began
-            gateway.lines.leave(target.connection_id, place)
+            lines.leave(target.connection_id, place)
         return await self._at(plan, attempt)
 
     # --- asking ---------------------------------------------------------------------------------
@@ -271,7 +292,7 @@ class Pursuit:
         gateway = self._gateway
         settings = self._view.resilience
         claimant = self._ledger.admission.ticket.hex()
-        if not gateway.health.admit(target, claimant, gateway.now_ms(), breaker_policy(settings)):
+        if not gateway.health.admit(target, claimant, gateway.now_ms(), settings):
             self._pass(plan, attempt, "another request tries whether it is back", None)
             return False
         repeats = 0
@@ -280,30 +301,34 @@ class Pursuit:
                 await self._once(attempt, claimant)
                 return True
             except CannotServe as unfit:
-                gateway.health.gave_up(target, claimant)
                 self._failures.append(unfit.error)
-                self._leave(plan)
+                self._leave(plan, attempt)
                 return False
             except AttemptFailed as failed:
                 judgement = judge(failed.failed, content_policy_next=settings.content_policy_next)
                 self._remember(attempt, failed, judgement, claimant)
                 verdict = judgement.verdict
                 if verdict is Verdict.RETRY:
-                    pause = self._repeat_after(repeats, failed)
-                    if pause is not None:
+                    if await self._may_repeat(target, repeats, failed, claimant):
                         repeats += 1
-                        await self._pause(pause / 1000)
                         continue
                     verdict = judgement.otherwise
                 if verdict is Verdict.TELL:
                     raise self._told(failed.error) from None
                 self._failures.append(failed.error)
+                self._note_return(attempt)
                 if verdict is Verdict.NEXT_MODEL:
-                    self._leave(plan)
+                    self._leave(plan, attempt)
                 elif judgement.mark is Mark.FAULT and not self._may_add_load():
                     # Another account of a provider that fails adds to what it cannot bear.
-                    self._leave(plan)
+                    self._leave(plan, attempt)
                 return False
+
+    def _note_return(self, attempt: "Attempt[Target]") -> None:
+        """When may be asked again what has just failed, where that is known?"""
+        against = self._standing(attempt.connection, attempt.model)
+        if against is not None and against.until_ms is not None:
+            self._back_ms = min(against.until_ms, self._back_ms or against.until_ms)
 
     async def _once(self, attempt: "Attempt[Target]", claimant: str) -> None:
         """One try, with what is measured of it."""
@@ -330,19 +355,20 @@ class Pursuit:
         for gauge in gauges:
             gauge.begin(began_ms)
         failed: bool | None = None
+        judged = False
         try:
             await self._send(attempt)
-            failed = False
+            failed = False if answering else None
         except AttemptFailed as error:
             # What is the request's own fault says nothing of who was asked.
             status = error.failed.status
             failed = status is None or status >= 500 or status in SAYS_OF_THE_TARGET
-            raise
-        except trio.Cancelled:
-            if not answering:
-                gateway.health.gave_up(target, claimant)
+            judged = True
             raise
         finally:
+            if not answering and not judged:
+                # The client left, or nothing was asked at all: nobody knows more than before.
+                gateway.health.gave_up(target, claimant)
             latency_ms = answering[0] if answering else None
             for gauge in gauges:
                 gauge.end(gateway.now_ms(), failed=failed, latency_ms=latency_ms)
@@ -376,6 +402,7 @@ class Pursuit:
             gateway.now_ms(),
             self._view.resilience,
         )
+        gateway.look_at_conditions()
         _log.info(
             "%s (%s) failed: %s, %s",
             target.connection_id,
@@ -385,23 +412,40 @@ class Pursuit:
             extra={"fields": {"request": self._ledger.id, "mark": judgement.mark.value}},
         )
 
-    def _repeat_after(self, repeats: int, failed: AttemptFailed) -> int | None:
-        """The pause in ms before the same target is asked again; None: it is not."""
+    async def _may_repeat(
+        self, target: "Target", repeats: int, failed: AttemptFailed, claimant: str
+    ) -> bool:
+        """Wait until the same target may be asked once more; False: it is not to be."""
         settings = self._view.resilience
-        if repeats >= settings.retries or len(self._failures) + 1 >= settings.max_attempts:
-            return None
-        rng = self._gateway.rng.random
+        gateway = self._gateway
+        if repeats >= settings.retries or self._ledger.attempts >= settings.max_attempts:
+            return False
+        rng = gateway.rng.random
         pause = pause_ms(repeats, settings.retry_base_ms, rng, failed.hint_s)
-        if pause is None or not self._may_add_load():
-            return None
-        return pause
+        if pause is None:
+            return False
+        if not gateway.health.admit(target, claimant, gateway.now_ms(), settings):
+            return False  # its breaker has opened with this failure
+        if not self._may_add_load():
+            gateway.health.gave_up(target, claimant)
+            return False
+        await self._pause(pause / 1000)
+        admission = self._ledger.admission
+        refusal = admission.take_again(target, gateway.now_ms())
+        if refusal is not None and (refusal.wait_ms or 0) <= PATIENCE_S * 1000:
+            await self._pause((refusal.wait_ms or 0) / 1000)
+            refusal = admission.take_again(target, gateway.now_ms())
+        return refusal is None
 
     def _may_add_load(self) -> bool:
         return self._gateway.retry_budget.spend(self._gateway.clock())
 
-    def _leave(self, plan: "Plan[Target]") -> None:
-        plan.leave_member()
+    def _leave(self, plan: "Plan[Target]", attempt: "Attempt[Target]") -> None:
+        """The model is no use: not at its provider's other accounts either."""
         self._busy.clear()
+        if self._given is not None and self._given.of is attempt.of:
+            # Else it was asked from a line, when the plan had come to the end of its accounts.
+            plan.leave_member()
 
     # --- waiting --------------------------------------------------------------------------------
 
@@ -436,8 +480,8 @@ class Pursuit:
         """One error for a plan that is exhausted."""
         skipped = plan.skipped
         waits_s = [each.retry_after_s for each in self._failures if each.retry_after_s is not None]
-        if plan.back_ms is not None:
-            waits_s.append(max(0.0, (plan.back_ms - self._gateway.now_ms()) / 1000))
+        if (back_ms := self._earliest_ms(plan)) is not None:
+            waits_s.append(max(0.0, (back_ms - self._gateway.now_ms()) / 1000))
         wait_s = min(waits_s, default=None)
         if self._failures:
             return _together(self._failures, skipped, wait_s)
@@ -445,7 +489,7 @@ class Pursuit:
             return self._refused_by_key
         if skipped and all(each.reason == NOT_THIS_MODEL for each in skipped):
             return not_allowed(self._principal, self._route)
-        if skipped and all(each.reason == NOT_THIS_ACCOUNT for each in skipped):
+        if skipped and all(each.reason in NOT_THE_KEYS for each in skipped):
             return GatewayError(
                 ErrorKind.MODEL_NOT_ALLOWED,
                 f"The API key {self._principal.name!r} may use no account that serves "
@@ -463,10 +507,14 @@ class Pursuit:
 def _together(
     failures: list[GatewayError], skipped: "tuple[()] | list[Passed]", wait_s: float | None
 ) -> GatewayError:
-    """The last word's status, and every word said."""
-    last = failures[-1]
-    if len(failures) == 1 and not skipped:
-        return last
+    """Every word said, with the status of the last that may yet change, else of the last.
+
+    So a small stand-in that finds the request too long does not tell a client to cut it, when the
+    model that it asked for is only throttled.
+    """
+    last = next((each for each in reversed(failures) if each.status in PASSING), failures[-1])
+    if last.status not in PASSING:
+        wait_s = last.retry_after_s
     said = "; ".join(failure.message for failure in failures)
     message = f"All {len(failures)} attempts failed: {said}" if len(failures) > 1 else said
     if skipped:
@@ -480,6 +528,14 @@ def _together(
         code=last.openai_code,
         retry_after_s=wait_s,
     )
+
+
+def _is_short(refusal: Refusal, limit_s: float) -> bool:
+    """Is it worth standing in line for? Budgets and quotas are not: they send on to others."""
+    measure = refusal.hold.meter.measure
+    if measure == "running":
+        return limit_s > 0
+    return measure in QUEUED and refusal.wait_ms is not None and refusal.wait_ms < limit_s * 1000
 
 
 def _told_skipped(skipped: "tuple[()] | list[Passed]") -> str:

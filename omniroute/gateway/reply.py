@@ -171,8 +171,14 @@ class Reply:
         usage: Usage,
         usage_source: str,
     ) -> None:
-        """An answer in one piece; after a keepalive it goes out as the rest of the stream."""
-        self.on_began()
+        """An answer in one piece; after a keepalive it goes out as the rest of the stream.
+
+        `response`: the upstream's; None where the gateway itself knew the answer.
+        """
+        if response is not None:
+            self.on_began()
+        if self._committed_early and self._sse:
+            body = self._closing_comment() + body
         self.ledger.answer_bytes += len(body)
         extra = self._headers(response)
         self.ledger.settle("ok", status, "", usage, usage_source)
@@ -186,7 +192,10 @@ class Reply:
         if self.committed:
             last = self._error_event(error)
             self.ledger.answer_bytes += len(last)
-            self._settle_stream("failed", error.message)
+            if self.tap is not None:
+                self._settle_stream("failed", error.message)
+            else:  # nothing came of any attempt, and nothing is charged
+                self.ledger.settle("failed", 200, error.message)
             await self._carrier.break_stream(self._request, last)
             return
         self.ledger.settle("failed", error.status, error.message)

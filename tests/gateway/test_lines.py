@@ -55,9 +55,9 @@ async def test_who_is_not_at_the_head_waits_its_limit_and_gives_up(autojump_cloc
     assert not await second.turn(5.0)
     assert trio.current_time() - began == pytest.approx(5.0)
     lines.leave("acme/main", second)
-    assert lines.waiting() == {"acme/main": 1}
+    assert lines.standing("acme/main") == 1
     lines.leave("acme/main", head)
-    assert lines.waiting() == {}
+    assert lines.standing("acme/main") == 0
 
 
 async def test_the_head_that_leaves_makes_the_next_one_try(autojump_clock) -> None:
