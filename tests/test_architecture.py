@@ -163,6 +163,10 @@ TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
         "tests/store/test_migrate.py",
         "migrations are tested by running all of them",
     ),
+    "omniroute.store.migrations.versions.r0003_management": (
+        "tests/store/test_migrate.py",
+        "migrations are tested by running all of them",
+    ),
     "omniroute.store.schema": (
         "tests/store/test_database.py",
         "tables are tested by what is written to them and read back",

@@ -24,6 +24,11 @@ from omniroute.store.interface import (
     translated,
 )
 
+_ADD_KEY = (
+    f"INSERT INTO client_keys ({', '.join(StoredKey._fields)}) "
+    f"VALUES ({', '.join('?' * len(StoredKey._fields))})"
+)
+
 
 def configure(connection: sqlite3.Connection, busy_timeout_ms: int) -> None:
     """The settings of every connection, whoever opens it.
@@ -75,15 +80,15 @@ class StartStore:
         """The keys in force, oldest first."""
         with _translating(self._path, "read the client keys"):
             rows = self._connection.execute(
-                "SELECT id, name, digest, created_ms, revoked_ms FROM client_keys "
-                "WHERE revoked_ms IS NULL ORDER BY created_ms, id"
+                f"SELECT {', '.join(StoredKey._fields)} FROM client_keys "
+                "WHERE revoked_ms IS NULL AND digest IS NOT NULL ORDER BY created_ms, id"
             )
             return [StoredKey(*row) for row in rows]
 
     def add_client_key(self, key: StoredKey) -> None:
         """Raises `StoreError` when its id or digest is there already."""
         with _translating(self._path, "add a client key"):
-            self._connection.execute("INSERT INTO client_keys VALUES (?, ?, ?, ?, ?)", key)
+            self._connection.execute(_ADD_KEY, key)
 
     def get_meta(self, name: str) -> str | None:
         with _translating(self._path, "read"):

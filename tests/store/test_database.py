@@ -174,7 +174,7 @@ def test_keys_are_added_listed_and_revoked(store):
     assert store.revoke_client_key("k1", 9)
     assert not store.revoke_client_key("k1", 10)
     assert store.client_keys() == [second]
-    assert store.client_keys(revoked=True) == [second, first._replace(revoked_ms=9)]
+    assert store.client_keys(revoked=True) == [second, first._replace(revoked_ms=9, version=2)]
     with pytest.raises(StoreError, match="UNIQUE"):
         store.add_client_key(second._replace(id="k3"))
 

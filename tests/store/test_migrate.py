@@ -42,11 +42,11 @@ def test_the_known_revisions_are_those_of_the_migrations():
     assert script.get_current_head() == HEAD
 
 
-def test_the_columns_have_the_order_of_the_records_fields():
+def test_the_columns_have_the_order_of_the_records_fields_and_the_slice_is_last():
     names: list[str] = []
     for field in Record.__struct_fields__:
         names += Usage.__struct_fields__ if field == "usage" else [field]
-    assert [column.name for column in schema.requests.columns] == names
+    assert [column.name for column in schema.requests.columns] == [*names, "slice_id"]
 
 
 @pytest.fixture
