@@ -162,9 +162,9 @@ class TableLimits(Generic[Table]):
             gauge = gauge_of(meter)
             key = gauge.key
             admitted = gauge.admit(get(key, None, meters), amount, now_ms)
-            if type(admitted) is Refused:
+            if isinstance(admitted, Refused):
                 return Refusal(hold, admitted.used, admitted.reserved, admitted.wait_ms)
-            put(key, admitted, db=meters)  # type: ignore[arg-type]  # narrowed above
+            put(key, admitted, db=meters)
             if gauge.reserves:
                 kept.append(_pack_hold(amount, len(gauge.blob)) + gauge.blob)
         return None
