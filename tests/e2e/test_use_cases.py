@@ -228,7 +228,7 @@ def test_a_budget_of_the_backup_ends_in_what_is_free_and_is_never_passed(
     use_case: Start,
 ) -> None:
     case = use_case("maximize-subscription", "maximize-claude", ("usd = 5.0", "usd = 0.001"))
-    case.script("cc", scenario="error-503")
+    case.script("cc", scenario="error-500")
     providers = [case.answered_by() for _ in range(25)]
     begins_free = providers.index("iflow")
     assert set(providers[:begins_free]) == {"glm"}
@@ -252,7 +252,7 @@ def test_free_quotas_take_over_from_each_other_and_the_first_comes_back(
     assert switched.is_whole
     assert (switched.provider, switched.model) == ("iflow", "kimi-k2-thinking")
     assert switched.attempts == 2
-    case.script("if", scenario="error-503")
+    case.script("if", scenario="error-500")
     assert case.answered_by(stream=stream) == "qwen"
     case.script("if")
     case.comes_back_to("gemini-cli", stream=stream)
@@ -271,7 +271,7 @@ def test_five_layers_take_over_one_after_the_other_and_the_first_comes_back(
     for mount, provider in layers.items():
         assert case.answered_by(stream=True) == provider
         assert case.answered_by() == provider
-        case.script(mount, scenario="error-503")
+        case.script(mount, scenario="error-500")
     failed = case.ask()
     # One error that names whom it was tried with, and when to come back.
     assert failed.status >= 500
@@ -370,6 +370,18 @@ def test_a_second_account_takes_over_keeps_its_conversations_and_gives_way(
     assert talk not in case.conversations("cc", first)
 
 
+def test_two_subscriptions_are_used_up_account_by_account_before_anything_costs(
+    use_case: Start,
+) -> None:
+    case = use_case("always-on", "always-on")
+    for mount in ("cc", "cx"):
+        week = {"limit": 9, "window": "7d"}
+        case.script(mount, quotas=[{"limit": 1, "resets_in_s": QUOTA_ENDS_S}, week])
+    providers = [case.answered_by(stream=stream) for stream in (True, False, True, False)]
+    assert providers == ["claude", "claude", "codex", "glm"]
+    case.comes_back_to("claude")
+
+
 def test_an_account_whose_key_is_refused_is_replaced_at_once(
     use_case: Start,
 ) -> None:
@@ -391,7 +403,7 @@ def test_agents_keep_the_model_names_that_they_know(use_case: Start) -> None:
         hello = [{"role": "user", "content": "hello"}]
         for mount, provider in (("", "claude"), ("cc", "codex"), ("cx", "glm")):
             if mount:
-                case.script(mount, scenario="error-503")
+                case.script(mount, scenario="error-500")
             raw = sdk.messages.with_raw_response.create(
                 model="claude-sonnet-4-6", max_tokens=64, messages=hello
             )
@@ -408,7 +420,7 @@ def test_a_model_of_one_account_falls_back_to_the_layers(
 ) -> None:
     case = use_case("always-on", "cc/claude-sonnet-4-5-20250929")
     assert case.answered_by() == "claude"
-    case.script("cc", scenario="error-503")
+    case.script("cc", scenario="error-500")
     assert case.answered_by() == "codex"
     case.script("cc")
     case.comes_back_to("claude")
