@@ -1,10 +1,10 @@
-"""Settings: what a person may configure, from command line, environment, file and defaults.
+"""Settings: what a person may configure, from command line, environment, file and database.
 
 `load` gives validated `Settings` or raises `ConfigError`. Nothing here knows the registry of
 providers or the data directory's secrets; `omniroute.snapshot` joins those.
 """
 
-from omniroute.config.errors import ConfigError
+from omniroute.config.errors import ConfigError, StoredName
 from omniroute.config.guarding import (
     AddressLimitSettings,
     CaptureSettings,
@@ -49,6 +49,7 @@ from omniroute.config.spending import (
     SharedBudgetSettings,
     ThinkingSettings,
 )
+from omniroute.config.stored import Stored
 
 __all__ = [
     "AddressLimitSettings",
@@ -81,6 +82,8 @@ __all__ = [
     "Settings",
     "SharedBudgetSettings",
     "StateSettings",
+    "Stored",
+    "StoredName",
     "ThinkingSettings",
     "UpstreamSettings",
     "find_config_file",

@@ -5,12 +5,26 @@ wrong and what would be right. Everything found in one pass is reported together
 problems after the first. A message never repeats the value of a secret.
 """
 
+from typing import NamedTuple
+
+
+class StoredName(NamedTuple):
+    """What a stored thing is called: `combo` `fast`, `setting` `routing.strategy`."""
+
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"stored {self.kind} {self.id}"
+
 
 class ConfigError(Exception):
     """A refused configuration.
 
-    `file` is the place: a path, `environment variable NAME` or `option --name`. `line` is 1-based,
-    None where there is none. `key` is the dotted path (`providers[2].format`), list indices from 0.
+    `file` is the place: a path, `environment variable NAME`, `option --name` or `stored combo
+    fast`. `line` is 1-based, None where there is none. `key` is the dotted path
+    (`providers[2].format`), list indices from 0; within a stored thing it begins there (`format`),
+    and `stored` says which one that is.
     """
 
     def __init__(
@@ -21,6 +35,7 @@ class ConfigError(Exception):
         key: str = "",
         line: int | None = None,
         hint: str = "",
+        stored: StoredName | None = None,
         more: tuple["ConfigError", ...] = (),
     ) -> None:
         super().__init__(message)
@@ -29,7 +44,12 @@ class ConfigError(Exception):
         self.key = key
         self.line = line
         self.hint = hint
+        self.stored = stored
         self.more = more
+
+    def all(self) -> "tuple[ConfigError, ...]":
+        """This problem and those reported with it."""
+        return (self, *self.more)
 
     def headline(self) -> str:
         """This problem alone, on one line: `file:line: key: message (hint)`."""

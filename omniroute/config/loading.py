@@ -1,4 +1,4 @@
-"""From sources to `Settings`: command line over environment over file over default.
+"""From sources to `Settings`: command line over environment over file over stored over default.
 
 Contract: `load` reads, merges, resolves `env:`/`file:` strings, converts and checks everything,
 and either returns settings that hold or raises one `ConfigError` with all that is wrong. It
@@ -7,7 +7,7 @@ changes nothing and keeps nothing, so a reload is another call.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
@@ -35,6 +35,7 @@ from omniroute.config.sources import (
     resolve,
     with_dotenv,
 )
+from omniroute.config.stored import Clash, Stored, merge
 
 KeyPath = tuple[str | int, ...]
 
@@ -76,12 +77,13 @@ def load(
     data_dir: Path,
     *,
     working_dir: Path | None = None,
+    stored: Sequence[Stored] = (),
 ) -> Settings:
     """The settings in force.
 
     `cli` maps dotted keys to values, as in `{"server.port": 8080}`. `env` is the real environment;
-    `.env` of `data_dir` and of `working_dir` (default: the current one) complete it. Raises
-    ConfigError.
+    `.env` of `data_dir` and of `working_dir` (default: the current one) complete it.
+    `stored` is what the database holds; client keys among it have no `key`. Raises ConfigError.
     """
     here = Path.cwd() if working_dir is None else working_dir
     environment = with_dotenv(env, (data_dir / ".env", here / ".env"))
@@ -93,8 +95,11 @@ def load(
         section, _, key = dotted_key.partition(".")
         document.setdefault(section, {})[key] = value
         places[section, key] = f"option --{key.removesuffix('_s').replace('_', '-')}"
-    origin = Origin(str(config_file or ""), lines, places)
-    builder = _Builder(origin, environment, here if config_file is None else config_file.parent)
+    owners, clashes = merge(document, stored)
+    problems += map(_clashing, clashes)
+    origin = Origin(str(config_file or ""), lines, places, owners)
+    base_dir = here if config_file is None else config_file.parent
+    builder = _Builder(origin, environment, base_dir, data_dir)
     settings = builder.settings(document, tables)
     problems += builder.problems
     if not problems:
@@ -102,6 +107,11 @@ def load(
     if problems:
         raise ConfigError.together(problems)
     return settings
+
+
+def _clashing(clash: Clash) -> ConfigError:
+    name, message, hint = clash
+    return ConfigError(message, file=str(name), hint=hint, stored=name)
 
 
 def _read_file(file: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
@@ -164,10 +174,13 @@ def _overlay_environment(
 class _Builder:
     """Builds the structs key by key, so that every problem is found and has its own place."""
 
-    def __init__(self, origin: Origin, environment: Mapping[str, str], base_dir: Path) -> None:
+    def __init__(
+        self, origin: Origin, environment: Mapping[str, str], base_dir: Path, data_dir: Path
+    ) -> None:
         self.origin = origin
         self.environment = environment
         self.base_dir = base_dir
+        self.data_dir = data_dir
         self.problems: list[ConfigError] = []
 
     def settings(self, document: dict[str, Any], tables: tuple[Section, ...]) -> Settings:
@@ -209,13 +222,22 @@ class _Builder:
         nested = nest(annotation)
         if nested is not None:
             return self._nested(annotation, nested, raw, path)
-        try:
-            value, is_text = self._resolved(raw, from_text=path in self.origin.places)
-        except Unresolved as error:
-            self._problem(path, error.message, error.hint)
-            return None
+        is_stored = self.origin.owner(path) is not None
+        if is_stored:
+            value, is_text = raw, False
+            if is_secret(annotation) and _is_reference(raw):
+                hint = "give the value itself, or declare this in the file"
+                self._problem(path, "refers to something, which only the file may do", hint)
+                return None
+        else:
+            try:
+                value, is_text = self._resolved(raw, from_text=path in self.origin.places)
+            except Unresolved as error:
+                self._problem(path, error.message, error.hint)
+                return None
         if is_file(annotation) and isinstance(value, str):
-            return str(self.base_dir / Path(value).expanduser())
+            root = self.data_dir if is_stored else self.base_dir
+            return str(root / Path(value).expanduser())
         bare = unwrap(annotation)[0]
         if is_text and bare is bool and isinstance(value, str):
             value = _WORDS_FOR_BOOL.get(value.lower(), value)
@@ -280,6 +302,10 @@ class _Builder:
 
     def _problem(self, path: KeyPath, message: str, hint: str) -> None:
         self.problems.append(self.origin.problem(path, message, hint))
+
+
+def _is_reference(raw: object) -> bool:
+    return isinstance(raw, str) and raw.startswith(("env:", "file:"))
 
 
 def _explain(annotation: Any, value: object) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-from omniroute.config.errors import ConfigError
+from omniroute.config.errors import ConfigError, StoredName
 from omniroute.config.guarding import (
     AddressLimitSettings,
     CaptureSettings,
@@ -52,20 +52,33 @@ from omniroute.config.spending import (
     SharedBudgetSettings,
     ThinkingSettings,
 )
+from omniroute.config.stored import SETTING
 
 Step = str | int
 Path = tuple[Step, ...]
 
 
+Source = Literal["default", "stored", "file", "environment", "command line"]
+
+
 class Origin(NamedTuple):
-    """Where values came from: the file, the line of each key in it, other places by key."""
+    """Where values came from: the file, the line of each key in it, other places by key, and what
+    is stored: whose each key is."""
 
     file: str = ""
     lines: Mapping[Path, int] = {}
     places: Mapping[Path, str] = {}
+    stored: Mapping[Path, StoredName] = {}
 
     def problem(self, path: Path, message: str, hint: str = "") -> ConfigError:
         """An error at `path`; where that has no line of its own, its parent's."""
+        owner = self.owner(path)
+        if owner is not None:
+            # A setting's own name is part of what it is called.
+            within = path[1:] if owner.kind == SETTING else path[2:]
+            return ConfigError(
+                message, file=str(owner), key=dotted(within), hint=hint, stored=owner
+            )
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
                 place = self.places[path[:length]]
@@ -77,7 +90,19 @@ class Origin(NamedTuple):
 
     def names(self, path: Path) -> bool:
         """Does a source give this key? Otherwise it has its default."""
-        return path in self.lines or path in self.places
+        return path in self.lines or path in self.places or path in self.stored
+
+    def owner(self, path: Path) -> StoredName | None:
+        """The stored thing that a path is in; None when it is of another source."""
+        return self.stored.get(path[:2])
+
+    def source(self, path: Path) -> Source:
+        """Which source gave the value of a section's setting, or the item of a list."""
+        if path in self.stored:
+            return "stored"
+        if path in self.places:
+            return "command line" if self.places[path].startswith("option ") else "environment"
+        return "file" if path in self.lines else "default"
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -1,11 +1,11 @@
 """A data directory, a working directory, and configurations loaded in them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from omniroute.config import ConfigError, Settings, load
+from omniroute.config import ConfigError, Settings, Stored, load
 
 
 @pytest.fixture
@@ -24,12 +24,20 @@ def configure(places: Path) -> Callable[..., Settings]:
         text: str | None = None,
         env: Mapping[str, str] | None = None,
         cli: Mapping[str, object] | None = None,
+        stored: Sequence[Stored] = (),
     ) -> Settings:
         file = None
         if text is not None:
             file = places / "work" / "omniroute.toml"
             file.write_text(text)
-        return load(cli or {}, env or {}, file, places / "data", working_dir=places / "work")
+        return load(
+            cli or {},
+            env or {},
+            file,
+            places / "data",
+            working_dir=places / "work",
+            stored=stored,
+        )
 
     return configure
 
@@ -42,9 +50,10 @@ def refused(configure: Callable[..., Settings]) -> Callable[..., ConfigError]:
         text: str | None = None,
         env: Mapping[str, str] | None = None,
         cli: Mapping[str, object] | None = None,
+        stored: Sequence[Stored] = (),
     ) -> ConfigError:
         with pytest.raises(ConfigError) as caught:
-            configure(text, env, cli)
+            configure(text, env, cli, stored)
         return caught.value
 
     return refused
