@@ -30,6 +30,8 @@ class ErrorKind(Enum):
     BAD_KEY = ErrorRow(401, "invalid_request_error", "invalid_api_key", False)
     FORBIDDEN_HOST = ErrorRow(403, "invalid_request_error", "host_not_allowed", False)
     FORBIDDEN_ORIGIN = ErrorRow(403, "invalid_request_error", "origin_not_allowed", False)
+    FORBIDDEN_ADDRESS = ErrorRow(403, "invalid_request_error", "ip_not_allowed", False)
+    SUSPICIOUS_CONTENT = ErrorRow(400, "invalid_request_error", "suspicious_content", False)
     NOT_FOUND = ErrorRow(404, "invalid_request_error", "unknown_url", False)
     UNKNOWN_MODEL = ErrorRow(404, "invalid_request_error", "model_not_found", False)
     METHOD_NOT_ALLOWED = ErrorRow(405, "invalid_request_error", "method_not_allowed", False)

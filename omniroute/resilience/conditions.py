@@ -7,7 +7,7 @@ all kinds of keys, so that a status page, a reset by hand and the tidying of the
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from omniroute.resilience import breaker, cooldown, quota
+from omniroute.resilience import bans, breaker, cooldown, quota
 from omniroute.resilience.verdict import Mark
 
 _HOUR_MS: Final = 3_600_000
@@ -20,6 +20,7 @@ _KEEP_MS: Final[Mapping[str, int]] = {
     cooldown.TARGET: 24 * _HOUR_MS,
     breaker.BREAKER: _HOUR_MS,
     quota.QUOTA: 24 * _HOUR_MS,
+    bans.BAN: _HOUR_MS,
 }
 
 
@@ -42,10 +43,11 @@ class Condition(NamedTuple):
     """One condition at one moment."""
 
     key: str
-    kind: str  # cooldown | lockout | target | breaker | quota
-    subject: str  # the connection's id; of targets and breakers the provider's
+    kind: str  # cooldown | lockout | target | breaker | quota | ban
+    subject: str  # the connection's id; of targets and breakers the provider's; the banned network
     detail: str  # the model or the window; "" where the subject is all
-    state: str  # cooling | counting | open | half_open | closed | used_up | reported
+    # cooling | counting | open | half_open | closed | used_up | reported | banned | over
+    state: str
     until_ms: int  # Unix time at which it ends; 0 when it has ended or none is known
     failures: int = 0  # since the last success; of an open breaker, how often it opened in a row
     reason: str = ""
@@ -102,12 +104,23 @@ def _of_quota(shown: Condition, stored: bytes, now_ms: int) -> Condition:
     )
 
 
+def _of_ban(shown: Condition, stored: bytes, now_ms: int) -> Condition:
+    ban = bans.read(stored)
+    holds = ban.until_ms > now_ms
+    return shown._replace(
+        state="banned" if holds else "over",
+        until_ms=ban.until_ms if holds else 0,
+        reason=ban.reason,
+    )
+
+
 _VIEWS: Final[Mapping[str, Callable[[Condition, bytes, int], Condition]]] = {
     cooldown.CONNECTION: _of_cooldown,
     cooldown.LOCKOUT: _of_cooldown,
     cooldown.TARGET: _of_cooldown,
     breaker.BREAKER: _of_breaker,
     quota.QUOTA: _of_quota,
+    bans.BAN: _of_ban,
 }
 _STALE: Final[Mapping[str, Callable[[bytes, int, int], bool]]] = {
     cooldown.CONNECTION: cooldown.is_stale,
@@ -115,4 +128,5 @@ _STALE: Final[Mapping[str, Callable[[bytes, int, int], bool]]] = {
     cooldown.TARGET: cooldown.is_stale,
     breaker.BREAKER: breaker.is_stale,
     quota.QUOTA: quota.is_stale,
+    bans.BAN: bans.is_stale,
 }
