@@ -55,11 +55,12 @@ BESIDE = {
 OWNERS = {
     "alembic": {"store"},
     "anyio": {"control", "oauth", "simulator"},
+    "argon2": {"control"},
     "brotli": {"gateway"},
     "cryptography": {"installation"},
     "h11": {"wire"},
     "httptools": {"wire"},
-    "httpx": {"net", "oauth"},
+    "httpx": {"control", "net", "oauth"},
     "hypercorn": {"control", "simulator"},
     "lmdb": {"state"},
     "msgspec": {

@@ -223,6 +223,15 @@ class ResilienceSettings(Setting, frozen=True, kw_only=True):
         float,
         Meta(ge=0, description="How long a request may wait for a connection at its limits."),
     ] = 30.0
+    quota_sync_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="How often built-in providers that have a quota endpoint are asked what is "
+            "left of each account; sooner after a failure and when a window resets, once a minute "
+            "at most; 0 never asks.",
+        ),
+    ] = 300.0
 
 
 class CacheSettings(Setting, frozen=True, kw_only=True):

@@ -15,10 +15,11 @@ from typing import Any
 
 from omniroute.compiling import compile_snapshot
 from omniroute.config import ConfigError, Settings, load
+from omniroute.control.resetting import fingerprints, forget_renewed
 from omniroute.installation import Installation, InstallationError
 from omniroute.providers.pricing import PriceRow, load_prices
 from omniroute.providers.registry import ProviderRow, load_registry
-from omniroute.snapshot import KeyView, Snapshot, decode, encode
+from omniroute.snapshot import KeyView, Snapshot, SnapshotError, decode, encode
 from omniroute.state.interface import State, StateError
 from omniroute.store.interface import StoredKey, StoreError
 
@@ -97,14 +98,15 @@ class Configuration:
         """
         seen = self._sources.signature()
         loaded = self._sources.load() if settings is None else settings
-        if self._registry is None:
-            self._registry, self._prices = load_registry(), load_prices()
+        rows = self.registry()
+        if not self._prices:
+            self._prices = load_prices()
         keys = [KeyView(key.id, key.name, key.digest) for key in self.stored_keys()]
-        snapshot = compile_snapshot(
-            loaded, self._registry, keys, self._installation, prices=self._prices
-        )
+        snapshot = compile_snapshot(loaded, rows, keys, self._installation, prices=self._prices)
         self.prepare(snapshot)
+        before = self._published()
         self.version = self._state.publish_snapshot(encode(snapshot, self._installation))
+        self._greet_renewed(before, snapshot)
         self.published_ms = time.time_ns() // 1_000_000
         self.snapshot = snapshot
         self.error = ""
@@ -118,6 +120,12 @@ class Configuration:
             if getattr(getattr(loaded, section), name)
             != getattr(getattr(self._started_with, section), name)
         )
+
+    def registry(self) -> tuple[ProviderRow, ...]:
+        """The built-in providers, read once. Raises RegistryError."""
+        if self._registry is None:
+            self._registry = load_registry()
+        return self._registry
 
     def keep(self, error: ConfigError) -> None:
         """Go on with the snapshot that an earlier control process published.
@@ -156,6 +164,32 @@ class Configuration:
         time.sleep(0.1)
         if self._sources.signature() == signature:
             self.reload("the file changed")
+
+    def _published(self) -> Snapshot | None:
+        """The snapshot in force, be it of an earlier process; None when there is none to read."""
+        if self.snapshot is not None:
+            return self.snapshot
+        blob = self._state.read_snapshot()
+        try:
+            return None if blob is None else decode(blob, self._installation)
+        except (InstallationError, SnapshotError) as error:
+            # Of another version, mostly. It says nothing then of who has a new credential.
+            _log.info("the snapshot of the last start is not read: %s", error)
+            return None
+
+    def _greet_renewed(self, before: Snapshot | None, now: Snapshot) -> None:
+        """What the old credential of a connection had brought on it ends with it."""
+        if before is None:
+            return
+        prints = (fingerprints(each, self._installation) for each in (before, now))
+        try:
+            renewed = forget_renewed(self._state.conditions, *prints)
+        except StateError:
+            # It is published all the same, and what was known ends by itself.
+            _log.exception("what is held against old credentials could not be forgotten")
+            return
+        for id_ in renewed:
+            _log.info("%s has another credential: nothing is held against it", id_)
 
     def problems(self) -> tuple[str, ...]:
         """What the snapshot in force says works only in part."""

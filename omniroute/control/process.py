@@ -6,6 +6,7 @@ far as the time allows (what is left, the next start finds in LMDB), the state i
 
 import contextlib
 import logging
+import os
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ import trio
 
 from omniroute.assets import dashboard_dir
 from omniroute.control.access import Access
+from omniroute.control.api.services import Services
 from omniroute.control.app import build_app
 from omniroute.control.bootstrap import Foundation
 from omniroute.control.door import Door
@@ -25,10 +27,15 @@ from omniroute.control.jobs import Job, JobFailed
 from omniroute.control.origins import KnownHosts
 from omniroute.control.past import StoredPast
 from omniroute.control.priming import Past, prime
+from omniroute.control.quota_sync import QuotaSync
 from omniroute.control.reaper import reap
 from omniroute.control.serving import SocketUnusable, private_socket, serve_app
 from omniroute.control.status import Status
+from omniroute.control.tidying import tidy_conditions
 from omniroute.link import Link, LinkError
+from omniroute.net.connector import Connector
+from omniroute.net.proxies import EnvironmentProxies
+from omniroute.net.readiness import open_readiness
 from omniroute.snapshot import Snapshot
 from omniroute.store.database import Store
 
@@ -36,6 +43,8 @@ BEAT_S = 0.5
 _JOB_EVERY_S = 1.0
 _CACHE_EVERY_S = 5.0
 _SESSIONS_EVERY_S = 60.0
+_CONDITIONS_EVERY_S = 60.0
+_QUOTAS_EVERY_S = 2.0  # to look who is due; nobody is asked so often
 _LAST_DRAIN_S = 10.0
 
 _log = logging.getLogger("omniroute.control")
@@ -66,11 +75,25 @@ class ControlProcess:
         self._draining = threading.Lock()
         self._jobs: list[Job] = []
         self._reaper = Job("reaper", _JOB_EVERY_S, self._reap)
+        self._readiness = open_readiness()
+        upstream = foundation.settings.upstream
+        self._quotas = QuotaSync(
+            foundation.state.conditions,
+            foundation.configuration.registry,
+            foundation.installation,
+            Connector(
+                self._readiness,
+                connect_s=upstream.connect_s,
+                default_ca_file=upstream.ca_file,
+            ),
+            EnvironmentProxies(os.environ),
+        )
         self._status = Status(
             state=foundation.state,
             configuration=foundation.configuration,
             drain=self._drain,
             jobs=self._jobs,
+            quota_sync=self._quotas.describe,
             warnings=foundation.warnings,
             endpoint=endpoint,
             dashboard=dashboard,
@@ -84,6 +107,7 @@ class ControlProcess:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._beat, link)
+                nursery.start_soon(self._readiness.run)
                 store = await trio.to_thread.run_sync(
                     Store.open, self._foundation.installation.database
                 )
@@ -147,6 +171,8 @@ class ControlProcess:
             self._reaper,
             Job("cache", _CACHE_EVERY_S, self._evict),
             Job("sessions", _SESSIONS_EVERY_S, self._forget_sessions),
+            Job("conditions", _CONDITIONS_EVERY_S, self._tidy),
+            Job("quotas", _QUOTAS_EVERY_S, partial(trio.from_thread.run, self._ask_quotas)),
         ]
 
     def _write_history(self, store: Store) -> None:
@@ -166,6 +192,14 @@ class ControlProcess:
 
     def _forget_sessions(self) -> None:
         self._state.sessions.forget(_now_ms())
+
+    def _tidy(self) -> None:
+        tidy_conditions(self._state.conditions, _now_ms())
+
+    async def _ask_quotas(self) -> None:
+        snapshot = self._configuration.snapshot
+        assert snapshot is not None, "published before this process serves"
+        await self._quotas.ask_due(snapshot)
 
     def _prime(self, store: Store, snapshot: Snapshot) -> None:
         before = self._configuration.snapshot
@@ -205,7 +239,16 @@ class ControlProcess:
         access = await trio.to_thread.run_sync(
             Access, self._foundation.installation, store, time.time
         )
-        app = build_app(access, self._status.document, dashboard_dir())
+        services = Services(
+            installation=self._foundation.installation,
+            store=store,
+            state=self._state,
+            configuration=self._configuration,
+            access=access,
+            status=self._status.document,
+            now_ms=_now_ms,
+        )
+        app = build_app(services, dashboard_dir())
         public = Door(app, self._known_hosts, is_private=False)
         private = Door(app, self._known_hosts, is_private=True)
         nursery.start_soon(serve_app, public, self._dashboard_socket, self._stopping.wait)

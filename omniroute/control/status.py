@@ -4,13 +4,14 @@ Numbers and short sentences only; nothing here is secret, and nothing comes from
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from omniroute import __version__
 from omniroute.control.configuration import Configuration
 from omniroute.control.drain import DrainStatus
+from omniroute.control.health import told_health
 from omniroute.control.jobs import Job
 from omniroute.control.priming import owners_of
 from omniroute.state.interface import State
@@ -43,12 +44,14 @@ class Status:
     warnings: Sequence[str]
     endpoint: str
     dashboard: str
+    quota_sync: Callable[[], list[dict[str, Any]]] = list
     fleet: Fleet = field(default_factory=Fleet)
     started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def document(self) -> dict[str, Any]:
         stats = self.state.stats()
         configuration = self.configuration
+        now_ms = time.time_ns() // 1_000_000
         return {
             "version": __version__,
             "started_ms": self.started_ms,
@@ -83,20 +86,22 @@ class Status:
                 "readers": stats.readers,
                 "preallocated": stats.preallocated,
             },
-            "limits": self._limits(),
+            "limits": self._limits(now_ms),
             "beyond_limits": {
                 "requests": self.drain.beyond,
                 "microusd": self.drain.beyond_microusd,
             },
+            "health": told_health(self.state.conditions.read()[1], now_ms),
+            "quota_sync": self.quota_sync(),
             "jobs": {job.name: job.describe() for job in self.jobs},
             "problems": self._problems(stats.dropped),
         }
 
-    def _limits(self) -> list[dict[str, Any]]:
+    def _limits(self, now_ms: int) -> list[dict[str, Any]]:
         """Every configured limit, as far as it is used. `resets_ms`: Unix time, or null."""
         snapshot = self.configuration.snapshot
         meters = list(owners_of(snapshot)) if snapshot is not None else []
-        readings = self.state.limits.readings(meters, time.time_ns() // 1_000_000)
+        readings = self.state.limits.readings(meters, now_ms)
         return [
             {
                 "key": meter.key,

@@ -74,7 +74,8 @@ def after_report(stored: bytes | None, report: Report) -> bytes | None:
 def worth_writing(old: Report | None, new: Report) -> bool:
     """Whether anybody would act or look otherwise for knowing `new` beside `old`."""
     was_used_up = old is not None and old.used >= 1.0 and not _is_over(old, new.reported_ms)
-    if new.is_short or (old is not None and old.is_short):
+    # A long window is a short one in its last minutes, too; the next one is a window of its own.
+    if new.is_short or (old is not None and old.is_short and _same_window(old, new)):
         return (new.used >= 1.0) != was_used_up
     if old is None or not _same_window(old, new):
         return True

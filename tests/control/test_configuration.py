@@ -9,8 +9,9 @@ import pytest
 from omniroute.config import ConfigError
 from omniroute.control.configuration import Configuration, Sources
 from omniroute.installation import Installation
+from omniroute.resilience import cooldown
 from omniroute.snapshot import decode
-from omniroute.state.interface import State
+from omniroute.state.interface import State, StateError
 from omniroute.state.memory_state import MemoryState
 from omniroute.store.interface import StoredKey
 
@@ -133,6 +134,82 @@ def test_stored_keys_enter_the_snapshot(
     assert configuration.reload("test")
     assert configuration.snapshot is not None
     assert [key.id for key in configuration.snapshot.keys] == ["stored/1"]
+
+
+WITH_A_KEY = GOOD + '[[connections]]\nprovider = "acme"\napi_key = "old"\n'
+
+
+def rest(state: State) -> None:
+    """The only account rests."""
+    policy = cooldown.Policy(60.0, 300.0, 86400.0)
+    state.conditions.change("cooldown:acme/main", lambda _: cooldown.after_failure(None, 1, policy))
+
+
+def rests(state: State) -> bool:
+    return "cooldown:acme/main" in state.conditions.read()[1]
+
+
+def test_a_changed_credential_ends_the_rest_of_its_account(
+    configuration: Configuration, file: Path, state: State
+) -> None:
+    file.write_text(WITH_A_KEY)
+    assert configuration.reload("test")
+    rest(state)
+    file.write_text(WITH_A_KEY.replace('"one"', '"one", "two"'))
+    assert configuration.reload("test")
+    assert rests(state)
+    file.write_text(WITH_A_KEY.replace("old", "new"))
+    assert configuration.reload("test")
+    assert not rests(state)
+
+
+@pytest.mark.parametrize(("key", "still_rests"), [("old", True), ("new", False)])
+def test_so_does_one_that_changed_while_nothing_ran(
+    configuration: Configuration,
+    file: Path,
+    tmp_path: Path,
+    installation: Installation,
+    state: State,
+    key: str,
+    still_rests: bool,
+) -> None:
+    file.write_text(WITH_A_KEY)
+    assert configuration.reload("test")
+    rest(state)
+    file.write_text(WITH_A_KEY.replace("old", key))
+    Configuration(Sources({}, file, tmp_path), installation, state, lambda: []).publish()
+    assert rests(state) is still_rests
+
+
+def test_a_snapshot_that_cannot_be_read_is_replaced_all_the_same(
+    file: Path, tmp_path: Path, installation: Installation, state: State
+) -> None:
+    state.publish_snapshot(b"of another version")
+    rest(state)
+    Configuration(Sources({}, file, tmp_path), installation, state, lambda: []).publish()
+    assert models(state, installation) == ["one"]
+    assert rests(state)
+
+
+def test_want_of_room_does_not_undo_a_change(
+    configuration: Configuration,
+    file: Path,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file.write_text(WITH_A_KEY)
+    assert configuration.reload("test")
+
+    def full(*_: object) -> bytes | None:
+        raise StateError("no room")
+
+    rest(state)
+    monkeypatch.setattr(state.conditions, "change", full)
+    file.write_text(WITH_A_KEY.replace("old", "new"))
+    assert configuration.reload("test")
+    assert configuration.version == state.snapshot_version() == 3
+    assert "no room" in caplog.text
 
 
 def test_a_replacement_keeps_the_published_snapshot(

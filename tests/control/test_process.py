@@ -16,6 +16,7 @@ from omniroute.control.configuration import Sources
 from omniroute.control.process import ControlProcess, StateReplaced
 from omniroute.link import Link, pair
 from omniroute.record import Record
+from omniroute.resilience import cooldown
 from omniroute.store.database import Store
 
 
@@ -105,6 +106,14 @@ def allow(config_file: Path, *hosts: str) -> None:
 
 def budget_for_a_key(config_file: Path) -> None:
     config_file.write_text('[[keys]]\nname = "k"\nkey = "sk-of-a-test"\nbudget = { usd = 1 }\n')
+
+
+def account_at(config_file: Path, base_url: str) -> None:
+    """An account whose provider has a quota endpoint, here."""
+    config_file.write_text(
+        f'[[providers]]\nid = "glm"\nbase_url = "{base_url}"\n'
+        '[[connections]]\nprovider = "glm"\napi_key = "k"\n'
+    )
 
 
 def record(id_: str) -> Record:
@@ -197,6 +206,55 @@ async def test_a_limit_that_is_set_while_it_runs_knows_what_was_spent(
     status = await running.until(lambda status: status["limits"])
     (budget,) = status["limits"]
     assert (budget["used"], budget["limit"]) == (250_000, 1_000_000)
+
+
+async def test_each_job_does_its_work_and_shows_it(running: Running) -> None:
+    def all_ran(status: Any) -> bool:
+        return all(job["runs"] for job in status["jobs"].values())
+
+    jobs = (await running.until(all_ran))["jobs"]
+    assert {"cache", "conditions", "quotas", "sessions"} <= set(jobs)
+    assert not any(job["error"] for job in jobs.values())
+
+
+async def test_ended_conditions_are_tidied_away(tmp_path: Path, config_file: Path) -> None:
+    long_ago_ms = time.time_ns() // 1_000_000 - 30 * 86_400_000
+    made = Running(tmp_path / "d", config_file)
+    conditions = made.foundation.state.conditions
+    conditions.change(
+        "cooldown:acme/main",
+        lambda _: cooldown.after_failure(None, long_ago_ms, cooldown.Policy(5.0, 300.0, 86400.0)),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(made.run)
+        await made.until_ready()
+        status = await made.until(lambda status: status["jobs"]["conditions"]["runs"])
+        assert status["health"]["cooldowns"] == []
+        await made.stop()
+    await made.link.aclose()
+
+
+async def test_an_endpoint_that_is_silent_holds_up_no_end(
+    running: Running, config_file: Path
+) -> None:
+    asked = trio.Event()
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some(65536)
+        asked.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, serve, 0)
+        port = listeners[0].socket.getsockname()[1]
+        account_at(config_file, f"http://127.0.0.1:{port}")
+        await running.link.send("reload")
+        with trio.fail_after(20):
+            await asked.wait()
+        status = await running.status()
+        assert status["jobs"]["quotas"]["state"] == "running"
+        await running.stop()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_deleted_state_ends_the_process_with_a_reason(running: Running) -> None:

@@ -12,6 +12,7 @@ from omniroute.control.jobs import Job
 from omniroute.control.status import Status
 from omniroute.installation import Installation
 from omniroute.record import Record
+from omniroute.resilience import cooldown
 from omniroute.state.interface import Hold
 from omniroute.state.memory_state import MemoryState
 
@@ -86,6 +87,24 @@ def test_it_shows_how_far_each_limit_is_used(status: Status) -> None:
         "reserved": 500_000,
     }
     assert limits["key/file/k/rpm"]["used"] == 1
+
+
+def test_it_tells_how_accounts_and_providers_are(status: Status) -> None:
+    assert not any(status.document()["health"].values())
+    policy = cooldown.Policy(60.0, 300.0, 86400.0)
+    now_ms = time.time_ns() // 1_000_000
+    status.state.conditions.change(
+        cooldown.cooldown_key("acme/main"),
+        lambda _: cooldown.after_failure(None, now_ms, policy, reason="429"),
+    )
+    (rest,) = status.document()["health"]["cooldowns"]
+    assert (rest["subject"], rest["state"], rest["reason"]) == ("acme/main", "cooling", "429")
+
+
+def test_it_tells_how_asking_for_quotas_went(status: Status) -> None:
+    assert status.document()["quota_sync"] == []
+    status.quota_sync = lambda: [{"connection": "acme/main", "error": "no answer"}]
+    assert status.document()["quota_sync"][0]["error"] == "no answer"
 
 
 def test_every_kind_of_trouble_is_a_problem(status: Status) -> None:

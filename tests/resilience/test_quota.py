@@ -58,6 +58,9 @@ def test_the_first_report_of_a_window_is_written_and_read_back() -> None:
         (report(0.42), report(0.40, source="endpoint"), True),
         (report(0.42, resets_ms=None), report(0.42, resets_ms=None), False),
         (report(0.42, resets_ms=None), report(0.42), True),
+        # Used up in its last minutes, then a window of its own.
+        (report(1.0, resets_ms=NOW + 60_000), report(0.0, reported_ms=NOW + 70_000), True),
+        (report(1.0, resets_ms=NOW + 60_000), report(1.0, reported_ms=NOW + 50_000), True),
     ],
 )
 def test_only_a_change_that_somebody_would_see_is_written(
