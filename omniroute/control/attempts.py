@@ -38,5 +38,8 @@ class AttemptLimiter:
         if len(self._by_address) > _MAX_ADDRESSES:
             self._by_address.popitem(last=False)
 
-    def succeeded(self, address: str) -> None:
+    def succeeded(self, address: str, at_s: float) -> None:
+        """What was counted at `at_s` as a failure was none; the address begins anew."""
         self._by_address.pop(address, None)
+        if at_s in self._all:
+            self._all.remove(at_s)

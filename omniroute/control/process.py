@@ -19,6 +19,7 @@ import trio
 from omniroute.assets import dashboard_dir
 from omniroute.control.access import Access
 from omniroute.control.api.services import Services
+from omniroute.control.api.services import Services
 from omniroute.control.app import build_app
 from omniroute.control.bootstrap import Foundation
 from omniroute.control.door import Door

@@ -1,15 +1,14 @@
-"""Browser sessions: a signed cookie, a CSRF token bound to it, revocation that outlives a restart.
+"""Browser sessions: a signed cookie and a CSRF token bound to it.
 
 A cookie is `v1.<session id>.<signed in>.<issued>.<mac>`, times in Unix seconds. It holds for
 `IDLE_S` after it was issued and is issued anew while it is used, but never beyond `ABSOLUTE_S`
-after signing in. Nothing is stored for a session that lives; a revoked one is remembered until it
-would have ended anyway. Key, time and the set of revoked ids come in as arguments.
+after signing in, and only while the session is in the register (`register.py`). Key and time come
+in as arguments.
 """
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Container
 from dataclasses import dataclass
 
 COOKIE_NAME = "omniroute_session"
@@ -56,16 +55,14 @@ def encode_cookie(session: Session, key: bytes) -> str:
     return f"{payload}.{_mac(key, payload)}"
 
 
-def decode_cookie(cookie: str, key: bytes, now_s: float, revoked: Container[str]) -> Session | None:
-    """The session of a cookie, or None when it is forged, over or revoked."""
+def decode_cookie(cookie: str, key: bytes, now_s: float) -> Session | None:
+    """The session of a cookie, or None when it is forged or over."""
     payload, _, mac = cookie.rpartition(".")
     if not hmac.compare_digest(_mac(key, payload).encode(), mac.encode("utf-8", "replace")):
         return None
     version, id_, signed_in, issued = payload.split(".")
     session = Session(id_, int(signed_in), int(issued))
-    if version != _VERSION or not session.is_live(now_s) or id_ in revoked:
-        return None
-    return session
+    return session if version == _VERSION and session.is_live(now_s) else None
 
 
 def csrf_token(session: Session, key: bytes) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from omniroute.control.access import Denied
+from omniroute.control.refusal import Denied
 
 # Named here rather than taken from the system's table, which differs between machines.
 _TYPES = {

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import Response
 
-from omniroute.control.access import Access
-from omniroute.control.policy import Policy, PolicyRoute, build_router
+from omniroute.control.routes import OpenRoute, build_router
 from omniroute.control.static_files import StaticFiles
 
 
 @pytest.fixture
-async def client(tmp_path: Path, access: Access) -> AsyncIterator[httpx.AsyncClient]:
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     folder = tmp_path / "static"
     (folder / "pages").mkdir(parents=True)
     (folder / "index.html").write_text("<p>index")
@@ -20,10 +20,8 @@ async def client(tmp_path: Path, access: Access) -> AsyncIterator[httpx.AsyncCli
     (folder / "notes.txt").write_text("of no kind that is served")
     (tmp_path / "secret.js").write_text("secret")
     static = StaticFiles(folder)
-    route = PolicyRoute(
-        "/d/{path:path}", static.serve, policy=Policy.OPEN, methods=["GET"], access=access
-    )
-    transport = httpx.ASGITransport(build_router([route]))
+    route = OpenRoute("/d/{path:path}", static.serve)
+    transport = httpx.ASGITransport(build_router([route], Response(status_code=404)))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as made:
         yield made
 

@@ -1,0 +1,28 @@
+"""What handlers work with: the parts of the control process, given to every call.
+
+Plain data, made once by the control process and in tests; nothing here has behaviour.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from omniroute.control.access import Access
+from omniroute.control.configuration import Configuration
+from omniroute.installation import Installation
+from omniroute.state.interface import State
+from omniroute.store.database import Store
+
+
+@dataclass
+class Services:
+    """Every part, by its name."""
+
+    installation: Installation
+    store: Store
+    state: State
+    configuration: Configuration
+    access: Access
+    status: Callable[[], dict[str, Any]]
+    now_ms: Callable[[], int]
+    """The clock: Unix milliseconds."""
