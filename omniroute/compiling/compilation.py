@@ -8,7 +8,7 @@ import msgspec
 from omniroute.compiling.connections import ConnectionCompiler
 from omniroute.compiling.directory import Directory
 from omniroute.compiling.findings import Findings
-from omniroute.compiling.keys import compile_keys
+from omniroute.compiling.keys import IssuedKey, compile_keys
 from omniroute.compiling.meters import budget_meter
 from omniroute.compiling.names import NameCompiler
 from omniroute.compiling.prices import compile_prices, note_unpriced
@@ -27,7 +27,7 @@ _MIB: Final = 1 << 20
 def compile_snapshot(
     settings: Settings,
     registry: "Sequence[ProviderRow]",
-    stored_keys: Sequence[KeyView],
+    stored_keys: Sequence[IssuedKey],
     installation: Installation,
     *,
     prices: Sequence[PriceRow] = (),
@@ -35,7 +35,7 @@ def compile_snapshot(
 ) -> Snapshot:
     """Join settings, registry and prices. Raises ConfigError with every contradiction found.
 
-    `stored_keys` are those that do not come from the file; a key that both know is the file's.
+    `stored_keys` says by what the stored ones among `settings.keys` are known.
     `prices` are the built-in ones (`load_prices`).
     """
     findings = Findings(settings.origin)
@@ -53,7 +53,7 @@ def compile_snapshot(
     names = NameCompiler(settings, directory, providers, findings)
     combos, chains = names.combos(), names.chains()
     aliases, routes, routing = names.aliases(), names.routes(), names.routing()
-    keys = compile_keys(settings.keys, stored_keys, directory, installation, findings)
+    keys = compile_keys(settings, stored_keys, directory, installation, findings)
     budgets = tuple(_budgets(settings, directory, providers))
     rows = compile_prices(settings.pricing, prices, directory, providers)
     if _counts_usd(keys, budgets):

@@ -1,19 +1,31 @@
 """API keys as a worker knows them: by their digest, with what each may do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
 
 from omniroute.compiling.directory import Directory
 from omniroute.compiling.findings import Findings
 from omniroute.compiling.meters import key_meters
-from omniroute.config import KeySettings
+from omniroute.config import KeySettings, Settings
 from omniroute.installation import Installation
 from omniroute.snapshot import KeyView
 
 
+class IssuedKey(NamedTuple):
+    """By what a stored key is known: its settings stand among `Settings.keys` under its id."""
+
+    id: str
+    digest: bytes
+    previous: bytes = b""  # of the key before the last rotation
+    previous_until_ms: int = 0  # Unix time until which that one is let in as well
+
+
 def compile_keys(
-    keys: Sequence[KeySettings],
-    stored: Sequence[KeyView],
+    settings: Settings,
+    issued: Sequence[IssuedKey],
     directory: Directory,
     installation: Installation,
     findings: Findings,
@@ -22,12 +34,19 @@ def compile_keys(
 
     One that is switched off stays, so that its holder is told so and no stored key lets it in.
     """
+    known = {key.id: key for key in issued}
     views: dict[bytes, KeyView] = {}
-    for index, key in enumerate(keys):
+    stored: list[KeyView] = []
+    for index, key in enumerate(settings.keys):
+        owner = settings.origin.owner(("keys", index))
+        if owner is not None:
+            if owner.id in known:
+                stored += _stored_views(key, known[owner.id], directory)
+            continue
         digest = installation.key_digest(key.key.encode())
         if digest in views:
             findings.refuse(("keys", index, "key"), f"is the key of {views[digest].name!r}, too")
-        views[digest] = _view(key, digest, directory)
+        views[digest] = _view(f"file/{key.name}", key, digest, directory)
     for view in stored:
         views.setdefault(view.digest, view)
     return tuple(views.values())
@@ -46,8 +65,21 @@ def expiry_ms(text: str) -> int | None:
     return int(moment.timestamp() * 1000)
 
 
-def _view(key: KeySettings, digest: bytes, directory: Directory) -> KeyView:
-    id_ = f"file/{key.name}"
+def _stored_views(key: KeySettings, issued: IssuedKey, directory: Directory) -> Iterator[KeyView]:
+    """One, or two while the key before the last rotation is let in: the same key but for its end,
+    so both count on the same meters."""
+    view = _view(issued.id, key, issued.digest, directory)
+    yield view
+    if issued.previous:
+        ends = (view.expires_ms, issued.previous_until_ms)
+        yield msgspec.structs.replace(
+            view,
+            digest=issued.previous,
+            expires_ms=min(end for end in ends if end is not None),
+        )
+
+
+def _view(id_: str, key: KeySettings, digest: bytes, directory: Directory) -> KeyView:
     return KeyView(
         id=id_,
         name=key.name,

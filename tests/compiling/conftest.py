@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from omniroute.compiling import compile_snapshot
-from omniroute.config import ConfigError, load
+from omniroute.compiling import IssuedKey, compile_snapshot
+from omniroute.config import ConfigError, Stored, StoredName, load
 from omniroute.installation import Installation
 from omniroute.providers.pricing import PriceRow
 from omniroute.providers.registry import ProviderRow, parse_registry
-from omniroute.snapshot import KeyView, Snapshot
+from omniroute.snapshot import Snapshot
 from tests.compiling.material import REGISTRY
 
 
@@ -32,12 +32,13 @@ def compiled(
 
     def compiled(
         text: str,
-        stored_keys: tuple[KeyView, ...] = (),
+        stored_keys: tuple[IssuedKey, ...] = (),
         prices: tuple[PriceRow, ...] = (),
     ) -> Snapshot:
         file = tmp_path / "omniroute.toml"
         file.write_text(text)
-        settings = load({}, {}, file, tmp_path, working_dir=tmp_path)
+        stored = [Stored(StoredName("key", key.id), {"name": key.id}) for key in stored_keys]
+        settings = load({}, {}, file, tmp_path, working_dir=tmp_path, stored=stored)
         return compile_snapshot(settings, registry, stored_keys, installation, prices=prices)
 
     return compiled

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from omniroute.compiling.keys import expiry_ms
+from omniroute.compiling.keys import IssuedKey, expiry_ms
 from omniroute.installation import Installation
 from omniroute.snapshot import KeyView, Snapshot
 
@@ -21,7 +21,7 @@ def test_a_key_that_file_and_store_both_know_is_the_files(
     compiled: Compile, installation: Installation
 ) -> None:
     digest = installation.key_digest(b"sk-12345678")
-    stored = (KeyView("k1", "old", digest), KeyView("k2", "other", b"d" * 32))
+    stored = (IssuedKey("k1", digest), IssuedKey("k2", b"d" * 32))
     snapshot = compiled('[[keys]]\nname = "laptop"\nkey = "sk-12345678"\n', stored)
     assert [key.id for key in snapshot.keys] == ["file/laptop", "k2"]
 
@@ -38,7 +38,7 @@ def test_what_a_key_may_use_goes_by_ids_and_by_names_as_written(compiled: Compil
 def test_a_key_that_is_off_stays_so_that_no_stored_one_lets_it_in(
     compiled: Compile, installation: Installation
 ) -> None:
-    stored = (KeyView("k1", "old", installation.key_digest(b"sk-12345678")),)
+    stored = (IssuedKey("k1", installation.key_digest(b"sk-12345678")),)
     (key,) = compiled(KEY + "enabled = false\n", stored).keys
     assert (key.id, key.enabled) == ("file/laptop", False)
 
@@ -68,3 +68,11 @@ def test_a_keys_own_behaviour_is_handed_on(compiled: Compile) -> None:
 )
 def test_an_expiry_without_a_zone_is_utc(text: str, moment: int | None) -> None:
     assert expiry_ms(text) == moment
+
+
+def test_the_key_before_a_rotation_is_let_in_until_its_end(compiled: Compile) -> None:
+    issued = IssuedKey("k1", b"n" * 32, b"o" * 32, 1_800_000_000_000)
+    new, old = compiled("", (issued,)).keys
+    assert (new.id, new.digest, new.expires_ms) == ("k1", b"n" * 32, None)
+    assert (old.id, old.digest, old.expires_ms) == ("k1", b"o" * 32, 1_800_000_000_000)
+    assert old.meters == new.meters
