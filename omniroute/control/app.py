@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Router
 
-from omniroute.control.api import auth, system
+from omniroute.control.api import auth, resilience, system
 from omniroute.control.api.declare import Route
 from omniroute.control.api.endpoint import endpoints, not_found
 from omniroute.control.api.services import Services
@@ -20,6 +20,7 @@ from omniroute.control.static_files import StaticFiles
 
 API: Final[tuple[Route, ...]] = (
     *auth.ROUTES,
+    *resilience.ROUTES,
     *system.ROUTES,
 )
 """All routes of the management API."""

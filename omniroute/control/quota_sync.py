@@ -174,7 +174,7 @@ class QuotaSync:
                 )
 
     def describe(self) -> list[dict[str, Any]]:
-        """How asking went, by account. `asked_ms` is null before the first time."""
+        """How asking went, by account. `asked_ms` is null before the first time. For any thread."""
         return [
             {
                 "connection": id_,
@@ -213,15 +213,16 @@ class QuotaSync:
             rows = {row.id: row for row in self._rows()}
             self._askings = {each.connection.id: each for each in askings(snapshot, rows)}
         prints = fingerprints(snapshot, self._installation) if self._askings else {}
-        known, self._asked = self._asked, {}
+        asked_now: dict[str, Asked] = {}
         for id_ in self._askings:
             print_ = prints.get(id_, b"")
-            asked = known.get(id_)
+            asked = self._asked.get(id_)
             if asked is None or asked.fingerprint != print_:
                 asked_ms = asked.asked_ms if asked is not None else self._written_ms(id_)
                 next_ms = self._now_ms() + round(FIRST_MS * self._draw())
                 asked = Asked(print_, next_ms, asked_ms=asked_ms)
-            self._asked[id_] = asked
+            asked_now[id_] = asked
+        self._asked = asked_now
 
     def _written_ms(self, id_: str) -> int:
         """When an earlier process of control asked, as far as that can be seen."""
