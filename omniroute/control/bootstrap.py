@@ -24,7 +24,7 @@ from omniroute.installation import Installation, InstallationError
 from omniroute.snapshot import Snapshot, SnapshotError, decode
 from omniroute.state.interface import State
 from omniroute.state.lmdb_state import open_state
-from omniroute.store.interface import StoredKey
+from omniroute.store.interface import Entity, StoredKey
 from omniroute.store.startup import StartStore
 
 
@@ -68,12 +68,13 @@ def build(data_dir: Path, sources: Sources, *, is_replacement: bool) -> Foundati
             if wrong is None and first_start.is_due(store):
                 new_key = first_start.make_key(settings, installation, store)
             keys: Sequence[StoredKey] = store.client_keys()
-        configuration = Configuration(sources, installation, state, lambda: keys)
+            entities: Sequence[Entity] = store.entities()
+        configuration = Configuration(sources, installation, state, lambda: keys, lambda: entities)
         configuration.prepare = partial(_prime, installation, state)
         if wrong is not None:
             configuration.keep(wrong)
         else:
-            configuration.publish(settings)
+            configuration.publish()
     except BaseException:
         state.close()
         raise

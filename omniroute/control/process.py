@@ -19,7 +19,6 @@ import trio
 from omniroute.assets import dashboard_dir
 from omniroute.control.access import Access
 from omniroute.control.api.services import Services
-from omniroute.control.api.services import Services
 from omniroute.control.app import build_app
 from omniroute.control.bootstrap import Foundation
 from omniroute.control.door import Door
@@ -113,6 +112,7 @@ class ControlProcess:
                     Store.open, self._foundation.installation.database
                 )
                 self._configuration.stored_keys = store.client_keys
+                self._configuration.stored_entities = store.entities.all
                 self._configuration.prepare = partial(self._prime, store)
                 nursery.start_soon(self._obey, link, nursery)
                 self._plan_jobs(store)

@@ -18,6 +18,7 @@ from types import TracebackType
 from omniroute.store.interface import (
     BUSY_TIMEOUT_MS,
     HEAD,
+    Entity,
     StoredKey,
     StoreError,
     check_revision,
@@ -84,6 +85,14 @@ class StartStore:
                 "WHERE revoked_ms IS NULL AND digest IS NOT NULL ORDER BY created_ms, id"
             )
             return [StoredKey(*row) for row in rows]
+
+    def entities(self) -> list[Entity]:
+        """The stored configuration, in the order that people gave to those of each kind."""
+        with _translating(self._path, "read the stored configuration"):
+            rows = self._connection.execute(
+                f"SELECT {', '.join(Entity._fields)} FROM entities ORDER BY kind, position, id"
+            )
+            return [Entity(*row) for row in rows]
 
     def add_client_key(self, key: StoredKey) -> None:
         """Raises `StoreError` when its id or digest is there already."""

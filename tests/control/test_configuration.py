@@ -1,19 +1,21 @@
 """Publishing: what is right takes over, what is wrong leaves the old in force and is told."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from omniroute.config import ConfigError
+from omniroute.config import ConfigError, ConnectionSettings
 from omniroute.control.configuration import Configuration, Sources
+from omniroute.control.sealing import seal
 from omniroute.installation import Installation
 from omniroute.resilience import cooldown
 from omniroute.snapshot import decode
 from omniroute.state.interface import State, StateError
 from omniroute.state.memory_state import MemoryState
-from omniroute.store.interface import StoredKey
+from omniroute.store.interface import Entity, StoredKey
 
 GOOD = """
 [server]
@@ -210,6 +212,52 @@ def test_want_of_room_does_not_undo_a_change(
     assert configuration.reload("test")
     assert configuration.version == state.snapshot_version() == 3
     assert "no room" in caplog.text
+
+
+def entity(kind: str, id_: str, **body: object) -> Entity:
+    return Entity(kind, id_, json.dumps(body), 1, 0, 0, 0)
+
+
+def test_what_is_stored_enters_the_snapshot(configuration: Configuration) -> None:
+    configuration.stored_entities = lambda: [
+        entity("combo", "fast", name="fast", models=["acme/one"]),
+        entity("setting", "resilience", retries=3, cooldown_base_s=2.0),
+    ]
+    assert configuration.reload("test")
+    assert configuration.snapshot is not None
+    assert [combo.name for combo in configuration.snapshot.combos] == ["fast"]
+    assert configuration.snapshot.resilience.retries == 3
+    assert configuration.snapshot.resilience.cooldown_base_s == 2.0
+
+
+def test_stored_things_that_do_not_fit_are_left_out_and_told(configuration: Configuration) -> None:
+    configuration.stored_entities = lambda: [
+        entity("provider", "acme", id="acme", format="claude"),
+        entity("setting", "resilience", retries=-1, retry_base_ms=7),
+        Entity("combo", "broken", "{", 1, 0, 0, 0),
+    ]
+    assert configuration.reload("test")
+    assert set(configuration.left_out) == {
+        ("provider", "acme"),
+        ("setting", "resilience.retries"),
+        ("combo", "broken"),
+    }
+    told = " ".join(configuration.problems())
+    assert "stored provider acme: is declared in the configuration file, too" in told
+    assert configuration.snapshot is not None
+    assert configuration.snapshot.resilience.retry_base_ms == 7
+
+
+def test_a_secret_sealed_with_a_lost_key_leaves_its_owner_out_with_the_reason(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    foreign = Installation.ephemeral(tmp_path)
+    body = seal(ConnectionSettings, {"provider": "acme", "api_key": "sk-canary"}, foreign)
+    configuration.stored_entities = lambda: [entity("connection", "acme/main", **body)]
+    assert configuration.reload("test")
+    (problem,) = configuration.problems()
+    assert "stored connection acme/main" in problem
+    assert "encryption.key" in problem
 
 
 def test_a_replacement_keeps_the_published_snapshot(
