@@ -21,8 +21,11 @@ class Tried(msgspec.Struct, gc=False, array_like=True):
     took_us: int
 
 
-class Record(msgspec.Struct, kw_only=True, gc=False):
-    """One finished, failed or cancelled request. Times in microseconds unless named otherwise."""
+class Record(msgspec.Struct, kw_only=True, gc=False, array_like=True):
+    """One finished, failed or cancelled request. Times in microseconds unless named otherwise.
+
+    Written as an array, without the names of its fields: a new field goes to the end.
+    """
 
     id: str
     started_ms: int  # Unix time

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # The contract's header in both spellings, then Codex's.
 SESSION_HEADERS: Final = (b"x-session-id", b"x_session_id", b"session-id", b"session_id")
 SESSION_BYTES: Final = 64  # of an id that a client gives; the rest is cut
+LOOK_MS: Final = 1000
 _REMEMBERED: Final = 4096
 
 _log = logging.getLogger("omniroute.gateway")
@@ -48,11 +49,20 @@ def _digest(text: bytes) -> str:
 class Conversations:
     """The kept accounts, as one worker asks for and tells them."""
 
-    __slots__ = ("_refresh_ms", "_sessions")
+    __slots__ = ("_any", "_look_ms", "_refresh_ms", "_sessions")
 
     def __init__(self, sessions: "Sessions") -> None:
         self._sessions = sessions
+        self._any = True
+        self._look_ms = 0  # when to look again whether any is kept
         self._refresh_ms: dict[bytes, int] = {}  # when a kept account is to be told again
+
+    def any_kept(self, now_ms: int) -> bool:
+        """Does any conversation stay with an account? Of other workers' known within a second."""
+        if now_ms >= self._look_ms:
+            self._look_ms = now_ms + LOOK_MS
+            self._any = not self._sessions.is_empty()
+        return self._any
 
     def find(
         self, principal: str, asked: str, session: str, ttl_ms: int, now_ms: int
@@ -68,6 +78,7 @@ class Conversations:
             return
         if len(self._refresh_ms) >= _REMEMBERED:
             self._refresh_ms.clear()
+        self._any = True
         self._refresh_ms[key] = now_ms + ttl_ms // 4
         try:
             self._sessions.keep(key, connection, now_ms + ttl_ms)

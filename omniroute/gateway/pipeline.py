@@ -230,37 +230,54 @@ class Exchange:
         await pursuit.run()
 
     def _find_conversation(self, route: Route) -> Conversation | None:
-        """The conversation that the request belongs to, where staying with an account matters."""
+        """The conversation that the request belongs to, where that may change who serves it."""
         if self._endpoint.kind is Kind.COUNT:
             return None
         view = self._view
-        sticks = view.routing.sticky_sessions and view.has_choice(route)
         session = session_of(self._request.fields, self._peeked)
-        if session is None:
-            if not sticks:
-                return None
+        if session is not None:
+            self._know_session(session)
+        if not (view.routing.sticky_sessions and view.has_choice(route)):
+            return None
+        gateway = self._connection.gateway
+        if view.has_default(route) and not gateway.conversations.any_kept(gateway.now_ms()):
+            return None  # nobody stays with another account than the one that is chosen anyway
+        return self._conversation_of(route)
+
+    def _conversation_of(self, route: Route) -> Conversation | None:
+        session = self._ledger.session
+        if not session:
             session = fingerprint_of(self._dialect.fingerprint(self._body, self._peeked))
             if not session:
                 return None
-        self._ledger.session = session
-        self._reply.extra += b"x-omniroute-session-id: %b\r\n" % answers.header_value(session)
-        if not sticks:
-            return None
+            self._know_session(session)
         gateway = self._connection.gateway
-        ttl_ms = round(view.routing.session_ttl_s * 1000)
+        ttl_ms = round(self._view.routing.session_ttl_s * 1000)
         return gateway.conversations.find(
             self._principal.id, route.asked, session, ttl_ms, gateway.now_ms()
         )
 
+    def _know_session(self, session: str) -> None:
+        self._ledger.session = session
+        self._reply.extra += b"x-omniroute-session-id: %b\r\n" % answers.header_value(session)
+
     def _served(self, target: Target) -> None:
         """The target has begun to answer: its account is where the conversation stays."""
         conversation = self._conversation
+        view = self._view
+        route = self._route
+        if self._endpoint.kind is Kind.COUNT or route is None:
+            return
+        if conversation is None:
+            if view.is_default(target) or not view.routing.sticky_sessions:
+                return
+            if not view.has_choice(route):
+                return
+            conversation = self._conversation_of(route)
         if conversation is not None:
-            conversation.served(
-                target,
-                self._connection.gateway.now_ms(),
-                by_default=self._view.is_default(target),
-            )
+            by_default = view.is_default(target)
+            now_ms = self._connection.gateway.now_ms()
+            conversation.served(target, now_ms, by_default=by_default)
 
     # --- bounds, for what is reserved -----------------------------------------------------------
 

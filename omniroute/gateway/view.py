@@ -263,6 +263,11 @@ class View:
         sole = route.steps[0].combo.sole
         return sole is None or len(self.targets.get(sole[0][0].provider.id, ())) > 1
 
+    def has_default(self, route: Route) -> bool:
+        """Is it clear beforehand which account serves this route while all are well?"""
+        sole = route.steps[0].combo.sole
+        return sole is not None and sole[0][0].provider.id in self._fill_first
+
     def is_default(self, target: Target) -> bool:
         """Is this the account of its provider that is chosen while all are well?"""
         return (

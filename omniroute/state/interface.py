@@ -188,6 +188,9 @@ class Sessions(Protocol):
     def account(self, session: bytes, now_ms: int) -> str | None:
         """The connection's id; None when none is kept or it rested longer than its time."""
 
+    def is_empty(self) -> bool:
+        """Is none kept at all? Those whose time is over count until they are forgotten."""
+
     def keep(self, session: bytes, connection: str, until_ms: int) -> None: ...
 
     def forget(self, now_ms: int) -> int:

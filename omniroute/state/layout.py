@@ -2,7 +2,8 @@
 
 * outbox key: 8 bytes of time (ns, big-endian, strictly rising within a process) and 4 random bytes
   of the process, so keys sort by time and two processes never make the same one;
-* outbox value: the record as a msgpack map, so that a newer version reads what an older one wrote;
+* outbox value: the record as a msgpack array, new fields at its end, so that a newer version reads
+  what an older one wrote;
 * usage key: UTC day (4 bytes, big-endian) and key id, so that old days go from the front;
 * usage value: seven signed 64-bit numbers in the order of `UsageTotals`.
 """

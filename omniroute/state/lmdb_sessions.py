@@ -38,6 +38,10 @@ class LmdbSessions:
             return None
         return stored[8:].decode()
 
+    def is_empty(self) -> bool:
+        with self._environment.begin(self._database) as txn:
+            return txn.stat(self._database)["entries"] == 0
+
     def keep(self, session: bytes, connection: str, until_ms: int) -> None:
         value = until_ms.to_bytes(8, "big") + connection.encode()
         try:

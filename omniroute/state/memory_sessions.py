@@ -16,6 +16,9 @@ class MemorySessions:
         connection, until_ms = self._kept.get(session, (None, 0))
         return connection if until_ms > now_ms else None
 
+    def is_empty(self) -> bool:
+        return not self._kept
+
     def keep(self, session: bytes, connection: str, until_ms: int) -> None:
         if session in self._kept or len(self._kept) < SESSIONS_MAX:
             self._kept[session] = connection, until_ms

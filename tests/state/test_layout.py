@@ -36,7 +36,7 @@ def test_a_record_comes_back_as_it_was():
 
 
 def test_a_record_of_an_older_version_lacks_fields_and_is_read_with_their_defaults():
-    blob = msgspec.msgpack.encode({"id": "r", "started_ms": 1, "gone_since": "x"})
+    blob = msgspec.msgpack.encode(["r", 1])
     assert layout.decode_record(blob) == Record(id="r", started_ms=1)
 
 
