@@ -183,6 +183,7 @@ def _serve(options: argparse.Namespace, invocation: Invocation) -> int:
             open_browser=not hasattr(options, "no_open"),
             log_level=settings.log.level,
             log_format=settings.log.format,
+            log_rotation=settings.log.rotation,
             overrides=invocation.overrides,
         )
     )

@@ -178,6 +178,7 @@ def _run_in(directory: Path, overrides: Mapping[str, object], open_browser: bool
                 open_browser=open_browser,
                 log_level=settings.log.level,
                 log_format=settings.log.format,
+                log_rotation=settings.log.rotation,
                 overrides=overrides,
                 simulator=True,
                 simulator_socket=simulator_socket,

@@ -56,8 +56,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--worker-id", type=int, required=True)
     parser.add_argument("--log-level", default="info", choices=logs.LEVELS)
     parser.add_argument("--log-format", default="text", choices=logs.FORMATS)
+    parser.add_argument("--log-rotation", type=logs.Rotation.parse)
     given = parser.parse_args(argv)
-    logs.configure(f"worker-{given.worker_id}", level=given.log_level, format_=given.log_format)
+    logs.configure(
+        f"worker-{given.worker_id}",
+        level=given.log_level,
+        format_=given.log_format,
+        directory=given.data_dir / logs.FILES_IN,
+        rotation=given.log_rotation,
+    )
     worker = Worker(
         data_dir=given.data_dir,
         worker_id=given.worker_id,

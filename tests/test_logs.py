@@ -3,9 +3,12 @@
 import io
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +107,135 @@ deep_inside()
         assert line
     process.kill()
     process.communicate()
+
+
+# --- files ---
+
+# Files have the time of the machine.
+NOW_S = time.time()
+
+
+def lines_of(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+class Files:
+    """A handler with a clock to turn, and what it has written."""
+
+    def __init__(self, directory: Path, rotation: logs.Rotation) -> None:
+        self.now_s = NOW_S
+        self.directory = directory
+        self.handler = logs.RotatingLines(directory, "worker-1", rotation, lambda: self.now_s)
+
+    def write(self, message: str, **fields: object) -> None:
+        record = logging.LogRecord("omniroute.x", logging.INFO, "", 0, message, (), None)
+        record.fields = fields
+        self.handler.handle(record)
+
+    @property
+    def current(self) -> Path:
+        return self.directory / "worker-1.jsonl"
+
+    def full(self) -> list[Path]:
+        return sorted(path for path in self.directory.glob("*.jsonl") if logs.is_full_file(path))
+
+    def messages(self) -> list[object]:
+        return [line["message"] for path in [*self.full(), self.current] for line in lines_of(path)]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "logs"
+
+
+def test_a_line_in_a_file_is_an_object_of_a_private_file(directory: Path) -> None:
+    files = Files(directory, logs.Rotation())
+    files.write("published", version=3)
+    [line] = lines_of(files.current)
+    assert line["process"] == "worker-1"
+    assert line["version"] == 3
+    assert files.current.stat().st_mode & 0o777 == 0o600
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_is_full_is_put_aside_and_no_line_lost(directory: Path) -> None:
+    files = Files(directory, logs.Rotation(file_bytes=400, files=0, days=0))
+    for number in range(20):
+        files.write(f"line {number}")
+    assert len(files.full()) > 3
+    assert all(path.stat().st_size < 400 + 200 for path in files.full())
+    assert files.messages() == [f"line {number}" for number in range(20)]
+
+
+def test_a_clock_that_stands_still_overwrites_no_file(directory: Path) -> None:
+    files = Files(directory, logs.Rotation(file_bytes=1, files=0, days=0))
+    for number in range(12):
+        files.write(f"line {number}")
+    assert files.messages() == [f"line {number}" for number in range(12)]
+
+
+def test_only_so_many_files_are_kept(directory: Path) -> None:
+    files = Files(directory, logs.Rotation(file_bytes=1, files=3, days=0))
+    for number in range(10):
+        files.now_s += 1
+        files.write(f"line {number}")
+        os.utime(files.current, (files.now_s, files.now_s))
+    assert files.messages()[-1] == "line 9"
+    assert len(files.full()) == 3
+
+
+def test_a_file_is_put_aside_after_a_day_and_deleted_after_its_days(directory: Path) -> None:
+    files = Files(directory, logs.Rotation(file_bytes=0, files=0, days=2))
+    files.write("of the first day")
+    files.now_s += 86_400
+    files.write("of the second")
+    assert [path.exists() for path in files.full()] == [True]
+    [full] = files.full()
+    os.utime(full, (NOW_S, NOW_S))
+    os.utime(files.current, (files.now_s, files.now_s))
+    assert logs.prune(directory, logs.Rotation(days=2), NOW_S + 2 * 86_400) == 0
+    assert logs.prune(directory, logs.Rotation(days=2), NOW_S + 1 + 2 * 86_400) == 1
+    assert files.messages() == ["of the second"]
+
+
+def test_a_file_that_somebody_deletes_is_begun_anew(directory: Path) -> None:
+    files = Files(directory, logs.Rotation())
+    files.write("before")
+    files.current.unlink()
+    files.write("after")
+    assert files.messages() == ["after"]
+
+
+def test_what_could_not_be_written_is_told_when_it_can(directory: Path) -> None:
+    directory.write_text("a file where the folder should be")
+    files = Files(directory, logs.Rotation())
+    for number in range(3):
+        files.write(f"lost {number}")
+    directory.unlink()
+    files.now_s += 5
+    files.write("written")
+    [told, written] = files.messages()
+    assert str(told).startswith("3 lines could not be written here: ")
+    assert written == "written"
+
+
+def test_secrets_inside_of_fields_do_not_reach_a_file(directory: Path) -> None:
+    files = Files(directory, logs.Rotation())
+    files.write(
+        "x", headers={"auth": ["Bearer SECRETVALUE"]}, error=ValueError("key=1"), path=Path()
+    )
+    assert "SECRETVALUE" not in files.current.read_text()
+    assert lines_of(files.current)[0]["error"] == "key=1"
+
+
+def test_a_process_logs_to_its_stream_and_its_file(restore_logging: None, directory: Path) -> None:
+    stream = io.StringIO()
+    logs.configure("control", stream=stream, directory=directory, rotation=logs.Rotation())
+    logging.getLogger("omniroute.control").info("both")
+    logging.getLogger().handlers[-1].close()
+    assert "control: both" in stream.getvalue()
+    assert [line["message"] for line in lines_of(directory / "control.jsonl")] == ["both"]
+
+
+def test_a_rotation_survives_a_command_line() -> None:
+    assert logs.Rotation.parse(str(logs.Rotation(1, 2, 3))) == logs.Rotation(1, 2, 3)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from omniroute.config.setting import FILE, SECRET, Setting
+from omniroute.logs import Rotation
 
 
 class ServerSettings(Setting, frozen=True, kw_only=True):
@@ -165,15 +166,34 @@ class UpstreamSettings(Setting, frozen=True, kw_only=True):
 
 
 class LogSettings(Setting, frozen=True, kw_only=True):
-    """What the processes tell on standard error. Bodies and credentials are never logged."""
+    """What the processes tell on standard error and, a JSON object a line, in files in the data
+    directory's `logs`. Bodies and credentials are never logged.
+    """
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="The least important level that is written."),
     ] = "info"
     format: Annotated[
-        Literal["text", "json"], Meta(description="One line for people, or one JSON object.")
+        Literal["text", "json"],
+        Meta(description="On standard error: one line for people, or one JSON object."),
     ] = "text"
+    files: Annotated[bool, Meta(description="Write the files, too.")] = True
+    file_bytes: Annotated[
+        int,
+        Meta(ge=0, le=1 << 40, description="Size at which a file is full; 0 is no limit."),
+    ] = 10_000_000
+    file_count: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Full files that are kept; 0 keeps all.")
+    ] = 20
+    file_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="How long files are kept; 0 is no limit.")
+    ] = 7
+
+    @property
+    def rotation(self) -> Rotation | None:
+        """Of the files; None where none are to be written."""
+        return Rotation(self.file_bytes, self.file_count, self.file_days) if self.files else None
 
 
 class StateSettings(Setting, frozen=True, kw_only=True):

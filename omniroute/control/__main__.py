@@ -36,7 +36,13 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, signal.SIG_IGN)
     logs.tell_where_it_hangs()
     given = _arguments(argv)
-    logs.configure("control", level=given.log_level, format_=given.log_format)
+    logs.configure(
+        "control",
+        level=given.log_level,
+        format_=given.log_format,
+        directory=given.data_dir / logs.FILES_IN,
+        rotation=given.log_rotation,
+    )
     link_socket = socket.socket(fileno=given.link_fd)
     link = SyncLink(link_socket)
     sources = Sources(json.loads(given.overrides), given.config, given.data_dir)
@@ -96,6 +102,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--is-replacement", action="store_true")
     parser.add_argument("--log-level", default="info", choices=logs.LEVELS)
     parser.add_argument("--log-format", default="text", choices=logs.FORMATS)
+    parser.add_argument("--log-rotation", type=logs.Rotation.parse)
     return parser.parse_args(argv)
 
 

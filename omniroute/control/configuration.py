@@ -41,7 +41,7 @@ _FIXED = {
         "drain_timeout_s",
         "heartbeat_timeout_s",
     ),
-    "log": ("level", "format"),
+    "log": ("level", "format", "files", "file_bytes", "file_count", "file_days"),
     "state": ("map_bytes",),
 }
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from omniroute.logs import Rotation
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_REFUSED = 2  # what the user gave cannot be used: configuration, ports, data dir
@@ -36,6 +38,7 @@ class SupervisorPlan:
     open_browser: bool = False
     log_level: str = "info"
     log_format: str = "text"
+    log_rotation: Rotation | None = None  # of the log files; None writes none
     # The command line's settings, as `config.load` takes them; control loads again on reload.
     overrides: Mapping[str, Any] = field(default_factory=dict)
     # A bound listening socket for the built-in upstream, which is then run as one more child.

@@ -98,6 +98,7 @@ class Slots:
         return [
             *("--data-dir", str(plan.data_dir)),
             *("--log-level", plan.log_level, "--log-format", plan.log_format),
+            *(("--log-rotation", str(plan.log_rotation)) if plan.log_rotation else ()),
         ]
 
     def _spawn_control(self) -> Child:

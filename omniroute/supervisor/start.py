@@ -15,7 +15,13 @@ def run(plan: SupervisorPlan) -> int:
     0 after a drain, 1 when it was cut short or broke, 2 when ports, data dir or configuration
     cannot be used (said on standard error).
     """
-    logs.configure("supervisor", level=plan.log_level, format_=plan.log_format)
+    logs.configure(
+        "supervisor",
+        level=plan.log_level,
+        format_=plan.log_format,
+        directory=plan.data_dir / logs.FILES_IN,
+        rotation=plan.log_rotation,
+    )
     try:
         held = lock.hold(plan.data_dir)
         try:
