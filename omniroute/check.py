@@ -4,6 +4,8 @@ Nothing is started, contacted or written. A configuration that is wrong raises C
 valid but cannot be used yet (a missing key, a format not spoken) is told and leaves the status 0.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -11,22 +13,23 @@ from omniroute.compiling import compile_snapshot
 from omniroute.config import Settings
 from omniroute.installation import Installation
 from omniroute.providers.pricing import load_prices
-from omniroute.providers.registry import load_registry
+from omniroute.providers.registry import ProviderRow, load_registry
 from omniroute.resilience.meters import Meter
 from omniroute.snapshot import ConnectionView, MemberView, ProviderView, Snapshot
 
 
 def check(config_file: Path | None, settings: Settings, out: TextIO) -> int:
     """Write the report; returns 0. Raises ConfigError."""
+    rows = load_registry()
     snapshot = compile_snapshot(
-        settings, load_registry(), (), Installation.ephemeral(Path()), prices=load_prices()
+        settings, rows, (), Installation.ephemeral(Path()), prices=load_prices()
     )
     print(f"configuration  {config_file or 'no file: environment and defaults only'}", file=out)
     server = settings.server
     key = "API key required" if server.require_api_key else "no API key required"
     print(f"gateway        http://{_host(server.host)}:{server.port}  ({key})", file=out)
     print(f"dashboard      http://{_host(server.host)}:{server.dashboard_port}", file=out)
-    for part in (_providers, _names, _limits, _notes):
+    for part in (_providers, _names, _limits, partial(_quotas, rows), _notes):
         for line in part(snapshot):
             print(line, file=out)
     return 0
@@ -100,6 +103,19 @@ def _amount(meter: Meter) -> str:
             return f"{meter.limit} at a time"
         case measure:
             return f"{meter.limit} {measure}"
+
+
+def _quotas(rows: Sequence[ProviderRow], snapshot: Snapshot) -> list[str]:
+    """Where credentials go beside the traffic."""
+    if not snapshot.resilience.quota_sync_s:
+        return []
+    from omniroute.control.quota_sync import LEAST_MS, askings
+
+    every_s = max(snapshot.resilience.quota_sync_s, LEAST_MS / 1000)
+    return [
+        f"quotas of {asking.connection.id}: asked at {asking.url} every {every_s:g} s"
+        for asking in askings(snapshot, {row.id: row for row in rows})
+    ]
 
 
 def _notes(snapshot: Snapshot) -> list[str]:

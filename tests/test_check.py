@@ -72,6 +72,14 @@ def test_names_and_limits_are_shown_in_short(tmp_path: Path) -> None:
         assert line in shown.splitlines()
 
 
+def test_where_quotas_are_asked_is_shown(tmp_path: Path) -> None:
+    account = '[[connections]]\nprovider = "glm"\napi_key = "k"\n'
+    url = "https://api.z.ai/api/monitor/usage/quota/limit"
+    assert f"quotas of glm/main: asked at {url} every 300 s" in report(account, tmp_path)
+    switched_off = f"[resilience]\nquota_sync_s = 0\n{account}"
+    assert "quotas of" not in report(switched_off, tmp_path)
+
+
 def test_credentials_are_not_shown(tmp_path: Path) -> None:
     shown = report(
         '[server]\nproxy = "http://u:hunter2@p"\n'

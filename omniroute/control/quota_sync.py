@@ -106,7 +106,7 @@ def askings(snapshot: Snapshot, rows: Mapping[str, ProviderRow]) -> Iterator[Ask
         # Spoken to in another format it is somebody else's service under this name.
         if row is None or row.quota is None or row.format != provider.format:
             continue
-        if connection.secret:
+        if connection.secret and not provider.needs:
             own = connection.base_url
             if own is None and provider.base_url != root_url(row.format, row.base_url):
                 own = provider.base_url
