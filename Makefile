@@ -17,7 +17,8 @@ UNIT := not processes and not slow
 TWIN_TESTS = $(wildcard tests/wire tests/_speedups tests/test_speedups*.py)
 # Page of docs : module that prints it.
 REFERENCES := reference/cli:omniroute.cli_reference reference/config:omniroute.config.reference \
-	reference/providers:omniroute.providers.reference formats:omniroute.formats.carried
+	reference/providers:omniroute.providers.reference formats:omniroute.formats.carried \
+	api:omniroute.control.api.reference
 FUZZ_S ?= 60
 ARGS ?=
 

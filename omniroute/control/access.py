@@ -7,6 +7,7 @@ in the store, as hashes and digests only. Reads of the store and password hashin
 """
 
 import hmac
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -24,7 +25,7 @@ from omniroute.control.register import Keeper as SessionKeeper
 from omniroute.control.register import Register
 from omniroute.control.sessions import Session
 from omniroute.installation import Installation
-from omniroute.store.interface import StoredSession
+from omniroute.store.interface import StoredSession, StoreError
 
 PASSWORD_FACT = "admin.password"
 CHOSEN_FACT = "admin.password_chosen"
@@ -32,6 +33,8 @@ CHOSEN_FACT = "admin.password_chosen"
 LINK_FACT = "admin.link"
 
 LINK_LIVES_S = 24 * 3600
+
+_log = logging.getLogger("omniroute.control")
 
 
 class Keeper(Protocol):
@@ -139,7 +142,11 @@ class Access:
         if not session.wants_renewal(now_s) or session not in self._register:
             return None
         later = sessions.renew(session, now_s)
-        await anyio.to_thread.run_sync(self._register.saw, later)
+        try:
+            await anyio.to_thread.run_sync(self._register.saw, later)
+        except StoreError as error:
+            # The cookie holds all the same; only the list of sessions shows an older time.
+            _log.warning("when a session was seen could not be written down: %s", error)
         return later
 
     # Signing in and out

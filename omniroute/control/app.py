@@ -11,18 +11,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Router
 
-from omniroute.control.api import auth, resilience, system
+from omniroute.control.api import audit, auth, openapi, resilience, system
 from omniroute.control.api.declare import Route
 from omniroute.control.api.endpoint import endpoints, not_found
 from omniroute.control.api.services import Services
 from omniroute.control.routes import OpenRoute, build_router
 from omniroute.control.static_files import StaticFiles
 
-API: Final[tuple[Route, ...]] = (
-    *auth.ROUTES,
-    *resilience.ROUTES,
-    *system.ROUTES,
+_AREAS: Final = (
+    audit.ROUTES,
+    auth.ROUTES,
+    resilience.ROUTES,
+    system.ROUTES,
 )
+_ROUTES: Final[tuple[Route, ...]] = tuple(route for area in _AREAS for route in area)
+
+API: Final[tuple[Route, ...]] = (*_ROUTES, openapi.route_of(_ROUTES))
 """All routes of the management API."""
 
 

@@ -76,10 +76,10 @@ class Register:
     def saw(self, session: Session) -> None:
         """Its cookie was issued anew."""
         digest, seen_ms = self.digest(session), session.issued_s * 1000
-        self._keeper.touch(digest, seen_ms)
         row = self._rows.get(digest)
         if row is not None:  # it may have ended meanwhile
             self._rows[digest] = row._replace(seen_ms=seen_ms)
+            self._keeper.touch(digest, seen_ms)
 
     def remove(self, name: str, now_ms: int) -> bool:
         """False when there is no such session."""

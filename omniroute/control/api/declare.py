@@ -123,7 +123,7 @@ class Call:
             at_ms=self.services.now_ms(),
             actor=self.actor.label,
             address=self.address,
-            action=self.route.action,
+            action=self.route.name,
             route=f"{self.route.method} {self.route.path}",
         )
 
@@ -157,6 +157,7 @@ class Route:
     status: int = 0  # 0: 200, or 204 without an output
     produces: str = "application/json"  # of a stream or file: its media type
     refuses: tuple[int, ...] = ()  # statuses beyond those that every such route may answer
+    editable: bool = False  # honours If-Match
     changes: bool = True  # of an unsafe method: leaves a record in the audit log
     body_bytes: int = BODY_BYTES
     description: str = ""
@@ -185,9 +186,9 @@ class Route:
         return self.method not in SAFE_METHODS
 
     @property
-    def action(self) -> str:
-        """What the audit log calls it: `combos.replace`."""
-        return f"{self.area}.{self.handler.__name__}"
+    def name(self) -> str:
+        """What the audit log and the OpenAPI document call it: `combos.replace`."""
+        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
 
     @property
     def area(self) -> str:
