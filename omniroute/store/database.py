@@ -13,11 +13,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from omniroute.record import Record
 from omniroute.store import rollups, startup
+from omniroute.store.analytics import Analytics
 from omniroute.store.audit import Audit
 from omniroute.store.captured import Bodies, ProxyLog
 from omniroute.store.connecting import Database
 from omniroute.store.credentials import AdminKeys, ClientKeys, Sessions
 from omniroute.store.entities import Entities
+from omniroute.store.history import History
 from omniroute.store.interface import BUSY_TIMEOUT_MS, HEAD, StoredKey, UsedRow
 from omniroute.store.rollups import DAY_MS, SliceIds
 from omniroute.store.schema import INSERT_REQUEST, meta, record_of, requests, row_of
@@ -38,6 +40,8 @@ class Store(Database):
     def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         super().__init__(path, busy_timeout_ms=busy_timeout_ms)
         self._slice_ids = SliceIds()
+        self.history = History(self)
+        self.analytics = Analytics(self)
         self.entities = Entities(self)
         self.keys = ClientKeys(self)
         self.admin_keys = AdminKeys(self)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from omniroute.record import Record
 from omniroute.store.histograms import bucket_of, pack
-from omniroute.store.schema import DIMENSIONS, HISTOGRAMS, MAXIMA, SUMS
+from omniroute.store.schema import DIMENSIONS, HISTOGRAMS, MAXIMA, MINIMA, SUMS
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -25,10 +25,11 @@ DAY_MS = 24 * HOUR_MS
 _MOST_SLICES = 100_000  # known by heart; beyond, they are looked up anew
 _SUM_MAX = 1 << 53  # of what one batch adds; no true sum comes near
 
-_COLUMNS = ("from_ms", "slice_id", *SUMS, *MAXIMA, *HISTOGRAMS)
+_COLUMNS = ("from_ms", "slice_id", *SUMS, *MAXIMA, *MINIMA, *HISTOGRAMS)
 _SET = ", ".join(
     [f"{name} = {name} + excluded.{name}" for name in SUMS]
     + [f"{name} = max({name}, excluded.{name})" for name in MAXIMA]
+    + [f"{name} = min({name}, excluded.{name})" for name in MINIMA]
     + [f"{name} = histogram_sum({name}, excluded.{name})" for name in HISTOGRAMS]
 )
 _ADD = {
@@ -107,7 +108,7 @@ def add(connection: Connection, records: Iterable[tuple[Record, int]]) -> None:
 
 
 def _sums(group: list[Record]) -> tuple[Any, ...]:
-    """The values of `SUMS`, `MAXIMA` and `HISTOGRAMS` of some records."""
+    """The values of `SUMS`, `MAXIMA`, `MINIMA` and `HISTOGRAMS` of some records."""
     outcomes = [record.outcome for record in group]
     usages = [record.usage for record in group]
     totals = [record.total_us for record in group]
@@ -130,6 +131,7 @@ def _sums(group: list[Record]) -> tuple[Any, ...]:
         sum(overheads),
         max(costs),
         max(totals),
+        min(costs),
     )
     return (
         *[min(value, _SUM_MAX) for value in sums],

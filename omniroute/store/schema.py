@@ -115,6 +115,7 @@ SUMS = (
     "overhead_us",
 )
 MAXIMA = ("cost_max_microusd", "total_max_us")
+MINIMA = ("cost_min_microusd",)
 HISTOGRAMS = ("total_histogram", "first_byte_histogram", "overhead_histogram")
 
 
@@ -124,7 +125,7 @@ def _rollup(name: str) -> Table:
         metadata,
         Column("from_ms", BigInteger, primary_key=True, nullable=False),
         Column("slice_id", BigInteger, primary_key=True, nullable=False),
-        *(Column(column, BigInteger, nullable=False) for column in (*SUMS, *MAXIMA)),
+        *(Column(column, BigInteger, nullable=False) for column in (*SUMS, *MAXIMA, *MINIMA)),
         *(Column(column, LargeBinary, nullable=False) for column in HISTOGRAMS),
         sqlite_with_rowid=False,
     )
@@ -235,7 +236,7 @@ meta = Table(
     Column("value", Text, nullable=False),
 )
 
-_COLUMNS = tuple(column.name for column in requests.columns)
+COLUMNS = tuple(column.name for column in requests.columns)
 _USAGE_AT = Record.__struct_fields__.index("usage")
 _encoder = msgspec.json.Encoder()
 _tried = msgspec.json.Decoder(tuple[Tried, ...])
@@ -256,8 +257,8 @@ def row_of(record: Record, slice_id: int) -> tuple[Any, ...]:
 
 # OR IGNORE makes the drain idempotent: what was inserted before a crash is not inserted again.
 INSERT_REQUEST = (
-    f"INSERT OR IGNORE INTO requests ({', '.join(_COLUMNS)}) "
-    f"VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f"INSERT OR IGNORE INTO requests ({', '.join(COLUMNS)}) "
+    f"VALUES ({', '.join('?' * len(COLUMNS))})"
 )
 
 

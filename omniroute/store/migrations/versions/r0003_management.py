@@ -29,6 +29,7 @@ _SUMS = (
     "overhead_us",
     "cost_max_microusd",
     "total_max_us",
+    "cost_min_microusd",
 )
 _FAILED = text("status >= 400 OR error <> ''")
 
