@@ -7,6 +7,7 @@ names the key that opens it. All functions give new values and leave their argum
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from omniroute.installation import Installation, InstallationError
 from omniroute.store.interface import SEALED
 
 HIDDEN: Final = "[secret]"
+_URL_USER: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def seal(
@@ -58,8 +60,19 @@ def resealed(body: Any, installation: Installation) -> Any:
 
 
 def hidden(struct: type[Setting], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values for people: that there is a secret stays visible, and of a table the names."""
-    return _at_secrets(struct, values, lambda _: HIDDEN)
+    """The values for people: that there is a secret stays visible, of a table the names, and of a
+    URL all but who signs in."""
+    return _at_secrets(struct, values, _hidden_text)
+
+
+def unshown(
+    struct: type[Setting], values: Mapping[str, Any], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values with each secret that is what `hidden` shows of the known one put back."""
+    shown = hidden(struct, known)
+    return {
+        name: _put_back(value, shown.get(name), known.get(name)) for name, value in values.items()
+    }
 
 
 def record_of(text: str) -> bytes:
@@ -68,6 +81,18 @@ def record_of(text: str) -> bytes:
         return base64.b64decode(text.removeprefix(SEALED), validate=True)
     except binascii.Error as error:
         raise InstallationError("stored secret is damaged: it is not base64") from error
+
+
+def _hidden_text(text: str) -> str:
+    return _URL_USER.sub(HIDDEN, text) if "://" in text else HIDDEN
+
+
+def _put_back(value: Any, shown: Any, known: Any) -> Any:
+    if isinstance(value, dict) and isinstance(shown, dict):
+        return {
+            name: _put_back(item, shown.get(name), known.get(name)) for name, item in value.items()
+        }
+    return known if value == shown and value is not None else value
 
 
 def _at_secrets(

@@ -34,7 +34,7 @@ def test_an_empty_secret_stays_what_it_is(installation: Installation) -> None:
 
 def test_hidden_values_say_only_that_there_is_a_secret() -> None:
     shown = hidden(ComboSettings, {"name": "a", "proxy": f"http://u:{CANARY}@h:1", "enabled": True})
-    assert shown == {"name": "a", "proxy": "[secret]", "enabled": True}
+    assert shown == {"name": "a", "proxy": "http://[secret]@h:1", "enabled": True}
 
 
 def test_sealing_anew_gives_another_record_with_the_same_content(

@@ -1,0 +1,428 @@
+"""Changing the stored configuration: a change is tried whole before it is kept, and acts at once.
+
+    thing = editing.create("combo", {"name": "fast", "models": ["acme/one"]})
+
+In one transaction the change is written and the whole configuration compiled with it. What then
+does not hold is refused, and nothing has changed: 422 naming the field where the change itself is
+wrong, 409 where something else would no longer work. Otherwise it is committed and published, and
+workers act on it from their next request on.
+
+What the configuration file declares is listed, too, and refused for editing (409). Values go by the
+names of the settings' structs; secrets among them are in clear here and sealed in the database. A
+secret that comes back as it was shown (`sealing.hidden`) stays what it is. Every call blocks, and
+one change is made at a time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from omniroute.config import ConfigError, Settings, StoredName
+from omniroute.config.schema import Source, sections
+from omniroute.config.setting import Setting, is_secret
+from omniroute.config.stored import KEY, SECTIONS, SETTING, id_of, storable
+from omniroute.control.configuration import Compiled, Configuration
+from omniroute.control.refusal import Denied, Detail, conflict, invalid_fields, missing, stale
+from omniroute.control.sealing import hidden, opened, seal, unshown
+from omniroute.installation import Installation, InstallationError
+from omniroute.state.interface import StateError
+from omniroute.store.database import Store
+from omniroute.store.interface import (
+    Entity,
+    EntityChanged,
+    EntityExists,
+    EntityMissing,
+    StoreError,
+)
+
+T = TypeVar("T")
+Match = Callable[[int], None]
+
+STRUCTS: Final[Mapping[str, type[Setting]]] = {
+    section.name: section.struct for section in sections()
+}
+# Kinds whose settings name a provider, which may be by a short prefix.
+_OF_PROVIDER: Final = frozenset({"connection", "model", "budget"})
+
+
+class Thing(NamedTuple):
+    """One thing that is configured, stored or in the file."""
+
+    kind: str
+    id: str
+    source: Source
+    values: dict[str, Any]  # as given: what is not here has its default
+    version: int = 0  # 0 for the file's
+    updated_ms: int = 0
+    problem: str = ""  # why it is left out; "" when it acts
+
+    @property
+    def struct(self) -> type[Setting]:
+        return struct_of(self.kind)
+
+    def hidden(self) -> dict[str, Any]:
+        """The values without secrets."""
+        return hidden(self.struct, self.values)
+
+
+class Value(NamedTuple):
+    """A setting of a section: what it is, what it would be otherwise, and where it comes from."""
+
+    value: Any
+    default: Any
+    source: Source
+    problem: str = ""
+
+
+def struct_of(kind: str) -> type[Setting]:
+    """The settings of a kind of things."""
+    return STRUCTS[SECTIONS[kind]]
+
+
+def any_version(version: int) -> None:
+    """For changes that do not depend on what was read before."""
+
+
+class Editing:
+    """All that is stored and can be edited. Cheap to make."""
+
+    def __init__(
+        self,
+        store: Store,
+        configuration: Configuration,
+        installation: Installation,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._configuration = configuration
+        self._installation = installation
+        self._now_ms = now_ms
+
+    # Things
+
+    def things(self, kind: str) -> list[Thing]:
+        """Those of the file, then the stored ones in their order."""
+        return [*self._declared(kind), *map(self._stored, self._store.entities.all(kind))]
+
+    def thing(self, kind: str, id_: str) -> Thing:
+        """The file's where both have it, since that one acts. Raises Denied (404)."""
+        for each in self._declared(kind):
+            if each.id == id_:
+                return each
+        return self._expected(kind, id_, any_version)
+
+    def create(self, kind: str, values: Mapping[str, Any]) -> Thing:
+        """Raises Denied: 409 when there is one, 422 for what is wrong."""
+        made = self._given(kind, values)
+        id_ = id_of(kind, made)
+        self._refuse_declared(kind, id_)
+        self._refuse_placeholders(kind, made)
+        with self._known_conflicts(kind, id_):
+            entity = self.change(
+                lambda: self._store.entities.create(
+                    kind, id_, self._sealed(kind, made), self._now_ms()
+                ),
+                StoredName(kind, id_),
+            )
+        return self._stored(entity)
+
+    def replace(
+        self, kind: str, id_: str, values: Mapping[str, Any], match: Match = any_version
+    ) -> tuple[Thing, Thing]:
+        """Gives it these values and no others; returns it as it was and as it is.
+
+        Another name makes it go by another id. Raises Denied: 404, 409, 412, 422.
+        """
+        return self._rewrite(kind, id_, lambda _: dict(values), match)
+
+    def patch(
+        self, kind: str, id_: str, changes: Mapping[str, Any], match: Match = any_version
+    ) -> tuple[Thing, Thing]:
+        """Changes these values; None gives one its default. Returns it as it was and as it is."""
+        return self._rewrite(kind, id_, lambda known: {**known, **changes}, match)
+
+    def delete(self, kind: str, id_: str, match: Match = any_version) -> Thing:
+        """Returns it as it was. Raises Denied: 404, 409 (something needs it), 412."""
+        if self._store.entities.get(kind, id_) is None:
+            self._refuse_declared(kind, id_)
+
+        def work() -> Thing:
+            known = self._expected(kind, id_, match)
+            self._store.entities.delete(kind, id_)
+            return known
+
+        with self._known_conflicts(kind, id_):
+            return self.change(work)
+
+    def reorder(self, kind: str, ids: Sequence[str]) -> list[Thing]:
+        """These first, the others behind them as they were. Raises Denied (404, 409)."""
+        for id_ in ids:
+            self._refuse_declared(kind, id_)
+        with self._known_conflicts(kind, ", ".join(ids)):
+            self.change(lambda: self._store.entities.reorder(kind, ids, self._now_ms()))
+        return self.things(kind)
+
+    # Sections
+
+    def section(self, name: str) -> tuple[dict[str, Value], int]:
+        """Every setting of a section by its key, and the version of what is stored of it."""
+        settings = self._settings()
+        section = getattr(settings, name)
+        entity = self._store.entities.get(SETTING, name)
+        values: dict[str, Value] = {}
+        for field in msgspec.structs.fields(STRUCTS[name]):
+            value, default = getattr(section, field.name), default_of(field)
+            if is_secret(field.type):
+                value = hidden(STRUCTS[name], {field.name: value})[field.name]
+            left_out = self._configuration.left_out.get(StoredName(SETTING, f"{name}.{field.name}"))
+            values[field.name] = Value(
+                msgspec.to_builtins(value),
+                msgspec.to_builtins(default),
+                settings.origin.source((name, field.name)),
+                left_out.headline() if left_out else "",
+            )
+        return values, 0 if entity is None else entity.version
+
+    def change_section(
+        self, name: str, changes: Mapping[str, Any], match: Match = any_version
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Stores these settings; None ends what is stored. Returns what was and is stored of the
+        section, without secrets. Raises Denied: 409 for what another source gives, 412, 422."""
+        self._refuse_given(name, changes)
+        struct = STRUCTS[name]
+        self._refuse_placeholders_in(struct, changes)
+
+        def work() -> tuple[dict[str, Any], dict[str, Any]]:
+            entity = self._store.entities.get(SETTING, name)
+            match(0 if entity is None else entity.version)
+            known = {} if entity is None else self._opened(entity)
+            made = {key: value for key, value in {**known, **changes}.items() if value is not None}
+            body = _json(seal(struct, made, self._installation))
+            if entity is None:
+                self._store.entities.create(SETTING, name, body, self._now_ms())
+            else:
+                self._store.entities.replace(SETTING, name, body, self._now_ms())
+            return hidden(struct, known), hidden(struct, made)
+
+        return self.change(work, *(StoredName(SETTING, f"{name}.{key}") for key in changes))
+
+    # Any change
+
+    def change(self, work: Callable[[], T], *touched: StoredName) -> T:
+        """What `work` writes is kept if the configuration holds with it, and then put in force.
+
+        `touched`: what it writes anew, so that what is wrong there is the change's own fault.
+        Raises Denied, StoreError, and StateError when it is stored but could not be published yet.
+        """
+        configuration = self._configuration
+        with configuration.changing:
+            self._settings()
+            with self._store.transaction("change the configuration"):
+                result = work()
+                compiled = self._compiled()
+                self._refuse_harm(compiled, touched)
+            try:
+                configuration.put_in_force(compiled)
+            except (InstallationError, StateError, StoreError) as error:
+                configuration.try_again(error)
+                raise
+        return result
+
+    def _compiled(self) -> Compiled:
+        try:
+            return self._configuration.compiled()
+        except ConfigError as error:
+            raise conflict(f"the configuration would not hold: {error.headline()}") from error
+
+    def _refuse_harm(self, compiled: Compiled, touched: Sequence[StoredName]) -> None:
+        """Nothing may be left out that was not left out before, and nothing touched at all."""
+        left_out = compiled.left_out
+        own = [left_out[name] for name in touched if name in left_out]
+        if own:
+            raise invalid_fields(*(Detail(one.key, rule_of(one)) for one in own))
+        for name, error in left_out.items():
+            if name not in self._configuration.left_out:
+                raise conflict(f"the {name} would no longer work: {told(error)}")
+
+    # Parts
+
+    def provider_id(self, name: str) -> str:
+        """The id of the provider that an id or short prefix means; the name itself if none."""
+        if any(provider.id == name for provider in self._settings().providers):
+            return name
+        owners = (row.id for row in self._configuration.registry() if name in row.prefixes)
+        return next(owners, name)
+
+    def _rewrite(
+        self,
+        kind: str,
+        id_: str,
+        rewritten: Callable[[dict[str, Any]], dict[str, Any]],
+        match: Match,
+    ) -> tuple[Thing, Thing]:
+        self._refuse_declared(kind, id_)
+
+        def work() -> tuple[Thing, Entity]:
+            known = self._expected(kind, id_, match)
+            made = self._given(kind, unshown(known.struct, rewritten(known.values), known.values))
+            self._refuse_placeholders(kind, made)
+            new_id = id_of(kind, made)
+            body = self._sealed(kind, made)
+            if new_id == id_:
+                return known, self._store.entities.replace(kind, id_, body, self._now_ms())
+            self._refuse_declared(kind, new_id)
+            return known, self._renamed(kind, id_, new_id, body)
+
+        with self._configuration.changing, self._known_conflicts(kind, id_):
+            wished = id_of(kind, self._given(kind, rewritten(self.thing(kind, id_).values)))
+            known, entity = self.change(work, StoredName(kind, wished))
+        return known, self._stored(entity)
+
+    def _renamed(self, kind: str, id_: str, new_id: str, body: str) -> Entity:
+        """In the place of the one that it was."""
+        entities = self._store.entities
+        order = [entity.id for entity in entities.all(kind)]
+        entities.delete(kind, id_)
+        entities.create(kind, new_id, body, self._now_ms())
+        order[order.index(id_)] = new_id
+        entities.reorder(kind, order, self._now_ms())
+        made = entities.get(kind, new_id)
+        assert made is not None, "created just now"
+        return made
+
+    def _given(self, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Without those that shall have their default, the provider by its id."""
+        made = {key: value for key, value in values.items() if value is not None}
+        if kind in _OF_PROVIDER and isinstance(made.get("provider"), str):
+            made["provider"] = self.provider_id(made["provider"])
+        return made
+
+    def _sealed(self, kind: str, values: Mapping[str, Any]) -> str:
+        return _json(seal(struct_of(kind), values, self._installation))
+
+    def _opened(self, entity: Entity) -> dict[str, Any]:
+        """The values of an entity; a secret that no key opens is absent."""
+        body: dict[str, Any] = msgspec.json.decode(entity.body)
+        values: dict[str, Any] = {}
+        for key, value in body.items():
+            try:
+                values[key] = opened(value, self._installation)
+            except InstallationError:
+                continue
+        return values
+
+    def _stored(self, entity: Entity) -> Thing:
+        left_out = self._configuration.left_out.get(StoredName(entity.kind, entity.id))
+        return Thing(
+            kind=entity.kind,
+            id=entity.id,
+            source="stored",
+            values=self._opened(entity),
+            version=entity.version,
+            updated_ms=entity.updated_ms,
+            problem=told(left_out) if left_out else "",
+        )
+
+    def _declared(self, kind: str) -> Iterator[Thing]:
+        settings = self._settings()
+        section = SECTIONS[kind]
+        for index, setting in enumerate(getattr(settings, section)):
+            if settings.origin.owner((section, index)) is None:
+                values = self._given(kind, msgspec.to_builtins(setting))
+                id_ = f"file/{setting.name}" if kind == KEY else id_of(kind, values)
+                yield Thing(kind, id_, "file", values)
+
+    def _expected(self, kind: str, id_: str, match: Match) -> Thing:
+        entity = self._store.entities.get(kind, id_)
+        if entity is None:
+            raise missing(f"{kind} {id_}")
+        match(entity.version)
+        return self._stored(entity)
+
+    def _settings(self) -> Settings:
+        settings = self._configuration.settings
+        if settings is None:
+            raise conflict(
+                "the configuration file is broken, so nothing can be changed: "
+                f"{self._configuration.error}"
+            )
+        return settings
+
+    def _refuse_declared(self, kind: str, id_: str) -> None:
+        if any(each.id == id_ for each in self._declared(kind)):
+            raise conflict(f"the {kind} {id_} is declared in {self._file()}; change it there")
+
+    def _refuse_given(self, name: str, changes: Mapping[str, Any]) -> None:
+        origin = self._settings().origin
+        for key in changes:
+            if not storable(name, key):
+                raise conflict(
+                    f"{name}.{key} takes effect at a start only; set it in the configuration file"
+                )
+            source = origin.source((name, key))
+            if source not in ("default", "stored"):
+                place = self._file() if source == "file" else origin.places[name, key]
+                raise conflict(f"{name}.{key} is set by {place}; change it there")
+
+    def _file(self) -> str:
+        return f"the configuration file {self._configuration.file}"
+
+    def _refuse_placeholders(self, kind: str, values: Mapping[str, Any]) -> None:
+        self._refuse_placeholders_in(struct_of(kind), values)
+
+    def _refuse_placeholders_in(self, struct: type[Setting], values: Mapping[str, Any]) -> None:
+        for field in msgspec.structs.fields(struct):
+            if is_secret(field.type) and "[secret]" in str(values.get(field.name)):
+                raise invalid_fields(
+                    Detail(field.name, "stands for a secret and is none; send the secret itself")
+                )
+
+    def _known_conflicts(self, kind: str, id_: str) -> "_Conflicts":
+        return _Conflicts(kind, id_)
+
+
+class _Conflicts:
+    """The store's refusals as answers."""
+
+    def __init__(self, kind: str, id_: str) -> None:
+        self._what = f"{kind} {id_}"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        denied: Denied
+        match error:
+            case EntityExists():
+                denied = conflict(f"there is a {self._what} already")
+            case EntityMissing():
+                denied = missing(self._what)
+            case EntityChanged():
+                denied = stale()
+            case _:
+                return
+        raise denied from error
+
+
+def rule_of(error: ConfigError) -> str:
+    """What is wrong and what would be right."""
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def told(error: ConfigError) -> str:
+    """The same with the field, for who knows which thing it is about."""
+    return f"{error.key}: {rule_of(error)}" if error.key else rule_of(error)
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> Any:
+    """What a setting is when nobody says; None for one that must be given."""
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(values).decode()
