@@ -4,6 +4,8 @@ A result in which one answer was wrong is void: `figure` refuses to give a numbe
 """
 
 import json
+import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,3 +105,11 @@ def run(argv: Sequence[str], cpus: Sequence[int]) -> Answers:
     if done.returncode not in (0, 1) or not done.stdout:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
     return Answers(json.loads(done.stdout))
+
+
+def build() -> None:
+    """Compiles mock and load where they are older than their source."""
+    if shutil.which("make") is None or shutil.which(os.environ.get("CC", "cc")) is None:
+        raise SystemExit("bench: needs make and a C compiler (make system-deps)")
+    if subprocess.run(["make", "--silent", "-C", str(BUILD.parent)], check=False).returncode:
+        raise SystemExit("bench: the tools do not compile")

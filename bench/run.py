@@ -8,11 +8,11 @@ list of what is asked of the project; the raw result goes to bench/results/ as J
 """
 
 import argparse
+import dataclasses
 import datetime
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import report, subjects
+from bench import budget, report, subjects
+from bench.generator import build
 from bench.measures import COMPLETE, QUICK, Bench, Outcome
 from bench.processes import StartError, allowed_cpus
 from bench.subjects import Machine, Mock
@@ -67,14 +68,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         parser.error(f"no such subject: {', '.join(sorted(unknown))}")
     return options
-
-
-def build() -> None:
-    """Compiles mock and load where they are older than their source."""
-    if shutil.which("make") is None or shutil.which(os.environ.get("CC", "cc")) is None:
-        raise SystemExit("bench: needs make and a C compiler (make system-deps)")
-    if subprocess.run(["make", "--silent", "-C", str(HERE)], check=False).returncode:
-        raise SystemExit("bench: the tools do not compile")
 
 
 def _said(*argv: str) -> str:
@@ -165,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         machine = Machine(options.gateway_cpus, options.load_cpus, Path(directory), options.python)
         with subjects.mock(machine) as upstream:
             outcomes = measure(options, machine, upstream)
+            held = budget.measure(machine, upstream) if "full" in options.subjects else None
             data["mock"] = upstream.stats()
     items = report.asked(outcomes)
     extent = QUICK if options.quick else COMPLETE
@@ -179,8 +173,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for outcome in outcomes.values():
         text += "".join(f"\n{outcome.name}: {note}" for note in outcome.notes)
         text += "".join(f"\n{outcome.name}: no {k}: {why}" for k, why in outcome.problems.items())
+    if held is not None:
+        data["budget"] = dataclasses.asdict(held) | {"broken": held.problems()}
+        text += f"\n{held.told()}" + "".join(f"\n  DOES NOT HOLD: {p}" for p in held.problems())
     say("\n" + text)
     say(f"\nraw result: {os.path.relpath(save(data, text, options.output))}")
+    if held is not None and held.problems():
+        return 1
     return 1 if any(outcome.is_void or outcome.problems for outcome in outcomes.values()) else 0
 
 
