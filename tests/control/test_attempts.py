@@ -17,8 +17,16 @@ def test_signing_in_clears_the_address() -> None:
     limiter = AttemptLimiter()
     for _ in range(PER_ADDRESS):
         limiter.failed("a", 0)
-    limiter.succeeded("a")
+    limiter.succeeded("a", 0)
     assert limiter.wait_s("a", 1) == 0
+
+
+def test_signing_in_again_and_again_is_no_guessing() -> None:
+    limiter = AttemptLimiter()
+    for second in range(2 * TOTAL):
+        assert limiter.wait_s("a", second) == 0
+        limiter.failed("a", second)
+        limiter.succeeded("a", second)
 
 
 def test_many_addresses_together_are_limited_too() -> None:

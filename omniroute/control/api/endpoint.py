@@ -197,7 +197,7 @@ class Endpoint(BaseRoute):
 
     async def _audit(self, route: Route, call: Call) -> None:
         if route.is_unsafe and route.changes and not call.is_audited:
-            call.audit(call.path.get("id", ""))
+            call.audit("/".join(call.path.values()))
         for entry in call.changes:
             await call.blocking(self._services.store.audit.add, entry)
 
