@@ -176,7 +176,7 @@ def questions(store: Store, days: int) -> Iterator[tuple[str, Callable[[], objec
         ("from the cache, of a key", RequestFilter(cached=True, key_id=("stored/000c",))),
         ("above 0.50 $", RequestFilter(min_cost_microusd=500_000)),
         ("above 2 $, hardly any", RequestFilter(min_cost_microusd=2_000_000)),
-        ("that took over 2 minutes", RequestFilter(min_total_us=120_000_000)),
+        ("that took over a minute", RequestFilter(min_total_us=60_000_000)),
         ("whose error says 'closed before'", RequestFilter(error_text="closed before")),
         ("whose error is one of all", RequestFilter(error_text=_last_error(store))),
         ("whose error says what none says", RequestFilter(error_text="no such words")),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from omniroute.store import histograms
 from omniroute.store.connecting import Database
 from omniroute.store.filters import DETAILS, EVERYTHING, IN_IDS, RequestFilter, ids_value, slices_of
-from omniroute.store.rollups import DAY_MS, HOUR_MS
+from omniroute.store.rollups import DAY_MS, HOUR_MS, catch_up
 from omniroute.store.schema import HISTOGRAMS, MAXIMA, SUMS
 
 Dimension = Literal["key_id", "provider", "connection", "model", "combo", "status_class", "cache"]
@@ -94,6 +94,7 @@ class Analytics:
         texts, single statuses) the roll-ups cannot tell, and `ValueError` says so.
         """
         _refuse_details(wanted)
+        catch_up(self._database)
         keys = ("bucket", *by)
         found: dict[tuple[Any, ...], Summed] = {}
         with self._database.reading("read the sums of the history") as connection:

@@ -27,10 +27,6 @@ from omniroute.store.schema import INSERT_REQUEST, meta, record_of, requests, ro
 _LONGEST_MS = DAY_MS  # no request takes longer
 _INTEGER_MAX = (1 << 63) - 1
 
-# Ids of rows rise, so those inserted are those after the last.
-_LAST_ROW = "SELECT coalesce(max(rowid), 0) FROM requests"
-_ROWS_AFTER = "SELECT id FROM requests WHERE rowid > ?"
-
 Row = tuple[Any, ...]
 
 
@@ -94,14 +90,9 @@ class Store(Database):
             with self.writing("insert records", alone=True) as connection:
                 slice_ids = self._slice_ids.of(connection, records)
                 rows = list(map(row, records, slice_ids))
-                last = connection.exec_driver_sql(_LAST_ROW).scalar_one()
                 new = connection.exec_driver_sql(INSERT_REQUEST, rows).rowcount
-                added = list(zip(records, slice_ids, strict=True))
-                if new < len(records):
-                    ids = set(connection.exec_driver_sql(_ROWS_AFTER, (last,)).scalars())
-                    first = {record.id: (record, slice_id) for record, slice_id in added[::-1]}
-                    added = [first[id_] for id_ in ids]
-                rollups.add(connection, added)
+                if rollups.pending(connection) >= rollups.PENDING:
+                    rollups.add_pending(connection)
         except BaseException:
             self._slice_ids.forget()  # those made here are undone
             raise

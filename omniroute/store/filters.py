@@ -138,6 +138,15 @@ def narrowing_of(wanted: RequestFilter) -> Condition:
     return Condition(" AND ".join(terms), tuple(values))
 
 
+def needs_rollups(wanted: RequestFilter) -> bool:
+    """Whether the roll-ups are what finds such requests quickly."""
+    return not only_failures(wanted) and (
+        wanted.cached is not None
+        or any(getattr(wanted, name) for name in ("status", *_OF_SLICES))
+        or bool(narrowing_of(wanted).sql)
+    )
+
+
 def ids_value(ids: Iterable[int]) -> str:
     """Any number of ids in one parameter, for `IN_IDS`."""
     return json.dumps(list(ids))

@@ -9,11 +9,13 @@ Stored as bytes: the number of the first bucket in use (two bytes), then the dig
 little endian. Durations of a slice lie close together, so that is short. b"" counts nothing.
 """
 
+import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 _DIGIT_BITS = 32
 _DIGIT_BYTES = _DIGIT_BITS // 8
-_DIGIT_MASK = (1 << _DIGIT_BITS) - 1
 _HEAD_BYTES = 2
 _SUB_BITS = 3  # 2^3 buckets to a power of two
 _LONGEST = (1 << 48) - 1  # nine years in µs; what is beyond counts as that
@@ -57,21 +59,23 @@ def total(histogram: int) -> int:
 
 
 def percentiles(histogram: int, wanted: Iterable[float]) -> list[int]:
-    """The values below which these shares (0 to 1, rising) of all lie; 0 each when there are none.
+    """The values below which these shares (0 to 1) of all lie; 0 each when there are none.
 
     Inside a bucket values are taken as spread evenly.
     """
     digits = _digits(histogram)
-    ranks = [share * sum(digits) for share in wanted]
-    found: list[int] = []
-    passed = 0
-    for bucket, count in enumerate(digits):
-        while len(found) < len(ranks) and count and passed + count >= ranks[len(found)]:
-            first, beyond = bounds_of(bucket)
-            part = max(0.0, ranks[len(found)] - passed) / count
-            found.append(first + int((beyond - 1 - first) * part))
-        passed += count
-    return found + [0] * (len(ranks) - len(found))
+    counted = list(accumulate(digits))
+    found = []
+    for share in wanted:
+        if not counted:
+            found.append(0)
+            continue
+        rank = share * counted[-1]
+        bucket = bisect_left(counted, max(rank, 1))
+        first, beyond = bounds_of(bucket)
+        part = 1 - (counted[bucket] - rank) / digits[bucket]
+        found.append(first + int((beyond - 1 - first) * max(0.0, part)))
+    return found
 
 
 def _load(blob: bytes) -> int:
@@ -89,10 +93,6 @@ def _store(histogram: int) -> bytes:
     )
 
 
-def _digits(histogram: int) -> list[int]:
+def _digits(histogram: int) -> tuple[int, ...]:
     digits = -(-histogram.bit_length() // _DIGIT_BITS)
-    packed = memoryview(histogram.to_bytes(digits * _DIGIT_BYTES, "little"))
-    return [
-        int.from_bytes(packed[at : at + _DIGIT_BYTES], "little") & _DIGIT_MASK
-        for at in range(0, len(packed), _DIGIT_BYTES)
-    ]
+    return struct.unpack(f"<{digits}I", histogram.to_bytes(digits * _DIGIT_BYTES, "little"))

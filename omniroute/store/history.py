@@ -26,10 +26,11 @@ from omniroute.store.filters import (
     details_of,
     ids_value,
     narrowing_of,
+    needs_rollups,
     only_failures,
     slices_of,
 )
-from omniroute.store.rollups import DAY_MS, HOUR_MS
+from omniroute.store.rollups import DAY_MS, HOUR_MS, catch_up
 from omniroute.store.schema import COLUMNS, DIMENSIONS, record_of, requests, row_of
 
 _END_OF_TIME_MS = 1 << 62
@@ -65,6 +66,8 @@ class History:
         Each request that fits is on exactly one page; those that come meanwhile belong before the
         first.
         """
+        if needs_rollups(wanted):
+            catch_up(self._database)
         with self._database.reading(_READING) as connection:
             found = _find(connection, wanted, limit + 1, after)
             records = _records(connection, found[:limit])
@@ -105,6 +108,7 @@ class History:
             "(SELECT slice_id FROM rollup_days WHERE from_ms >= ?)"
         )
         first_ms = (since_ms or 0) // DAY_MS * DAY_MS
+        catch_up(self._database)
         with self._database.reading(_READING) as connection:
             rows = connection.exec_driver_sql(query, (first_ms,)).all()
         columns = zip(*rows, strict=True) if rows else [()] * len(DIMENSIONS)
@@ -127,7 +131,7 @@ def _find(
     search = _Search(connection, wanted, after)
     if only_failures(wanted):
         return search.run("requests_failed", slices, since_ms, until_ms, limit)
-    if slices is None and not narrowing_of(wanted).sql:
+    if not needs_rollups(wanted):
         return search.run("requests_by_time", None, since_ms, until_ms, limit)
     oldest_ms = connection.exec_driver_sql("SELECT min(started_ms) FROM requests").scalar()
     if oldest_ms is None:

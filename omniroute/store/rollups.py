@@ -1,12 +1,14 @@
 """Roll-ups: what the history holds of each slice, summed by hour and by day (UTC).
 
-Invariant: for every record in the history, and for no other, its numbers are in the rows of its
-hour and its day. They are added in the transaction that inserts the record, so being killed at any
-moment keeps this. Trimming the history later leaves the roll-ups: they are the longer memory.
-
 A slice is what people filter and sum by: key, provider, connection, model, combo, class of the
 status, and what the cache did. There are as many as combinations that occur, hundreds mostly, so a
 month of hours is some ten thousand rows where the history has a million.
+
+Invariant: the numbers of each request up to the row that is kept among the facts, and of no other,
+are in the rows of its hour and its day. Requests are added many at a time, once `PENDING` wait, and
+all that wait before anything is read: ten records of a slice cost as much as one. A step is one
+transaction, so being killed at any moment keeps the invariant. Trimming the history leaves the
+roll-ups as they are: they are the longer memory.
 """
 
 from collections import Counter
@@ -16,17 +18,37 @@ from typing import Any
 from sqlalchemy import Connection
 
 from omniroute.record import Record
+from omniroute.store.connecting import Database
 from omniroute.store.histograms import bucket_of, pack
 from omniroute.store.schema import DIMENSIONS, HISTOGRAMS, MAXIMA, MINIMA, SUMS
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+STEP = 20_000  # requests in one transaction, so that nobody waits long
+PENDING = STEP
 
+_ROW_FACT = "rollups.row"
 _MOST_SLICES = 100_000  # known by heart; beyond, they are looked up anew
-_SUM_MAX = 1 << 53  # of what one batch adds; no true sum comes near
+_SANE = 1 << 44  # half a year in µs; sums of impossible numbers must not overflow
 
-_COLUMNS = ("from_ms", "slice_id", *SUMS, *MAXIMA, *MINIMA, *HISTOGRAMS)
-_SET = ", ".join(
+_SUMMED = {
+    "requests": "count(*)",
+    "errors": "sum(outcome NOT IN ('ok', 'cancelled'))",
+    "cancelled": "sum(outcome = 'cancelled')",
+    "cost_max_microusd": "max(cost_microusd)",
+    "total_max_us": "max(total_us)",
+    "cost_min_microusd": "min(cost_microusd)",
+    "total_histogram": "group_concat(total_us)",
+    "first_byte_histogram": "group_concat(nullif(first_byte_us, 0))",  # 0: never answered
+    "overhead_histogram": "group_concat(overhead_us)",
+}
+_COLUMNS = (*SUMS, *MAXIMA, *MINIMA, *HISTOGRAMS)
+_SUM = (
+    f"SELECT started_ms / {HOUR_MS} * {HOUR_MS} AS from_ms, slice_id, "
+    + ", ".join(_SUMMED.get(name, f"sum(min({name}, {_SANE}))") for name in _COLUMNS)
+    + " FROM requests WHERE rowid > ? AND rowid <= ? GROUP BY 1, 2"
+)
+_MERGED = ", ".join(
     [f"{name} = {name} + excluded.{name}" for name in SUMS]
     + [f"{name} = max({name}, excluded.{name})" for name in MAXIMA]
     + [f"{name} = min({name}, excluded.{name})" for name in MINIMA]
@@ -34,8 +56,9 @@ _SET = ", ".join(
 )
 _ADD = {
     table: (
-        f"INSERT INTO {table} ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
-        f"ON CONFLICT (from_ms, slice_id) DO UPDATE SET {_SET}"
+        f"INSERT INTO {table} (from_ms, slice_id, {', '.join(_COLUMNS)}) "
+        f"VALUES ({', '.join('?' * (2 + len(_COLUMNS)))}) "
+        f"ON CONFLICT (from_ms, slice_id) DO UPDATE SET {_MERGED}"
     )
     for table in ("rollup_hours", "rollup_days")
 }
@@ -88,55 +111,66 @@ class SliceIds:
         self._known.clear()
 
 
-def add(connection: Connection, records: Iterable[tuple[Record, int]]) -> None:
-    """Adds records, new in the history, with their slices, to the rows of their hours and days."""
-    groups: dict[tuple[int, int], list[Record]] = {}
-    for record, slice_id in records:
-        hour = record.started_ms // HOUR_MS, slice_id
-        if (group := groups.get(hour)) is None:
-            groups[hour] = [record]
-        else:
-            group.append(record)
-    if not groups:
-        return
+def catch_up(database: Database) -> None:
+    """Adds all requests that are not in the roll-ups yet."""
+    with database.reading("look for what is not summed yet") as connection:
+        waiting = pending(connection)
+    while waiting > 0:
+        with database.writing("sum the history") as connection:
+            add_pending(connection)
+            waiting = pending(connection)
+
+
+def pending(connection: Connection) -> int:
+    """How many requests are not in the roll-ups yet, at most."""
+    return _last_row(connection) - _rolled_row(connection)
+
+
+def add_pending(connection: Connection) -> None:
+    """Adds those that wait, `STEP` at most."""
+    since = _rolled_row(connection)
+    until = min(_last_row(connection), since + STEP)
     hours = [
-        (hour * HOUR_MS, slice_id, *_sums(group)) for (hour, slice_id), group in groups.items()
+        (*row[: -len(HISTOGRAMS)], *map(_histogram, row[-len(HISTOGRAMS) :]))
+        for row in connection.exec_driver_sql(_SUM, (since, until))
     ]
-    days = [(row[0] // DAY_MS * DAY_MS, *row[1:]) for row in hours]
-    connection.exec_driver_sql(_ADD["rollup_hours"], hours)
-    connection.exec_driver_sql(_ADD["rollup_days"], days)
+    if hours:
+        days = [(row[0] // DAY_MS * DAY_MS, *row[1:]) for row in hours]
+        connection.exec_driver_sql(_ADD["rollup_hours"], hours)
+        connection.exec_driver_sql(_ADD["rollup_days"], days)
+    _set_rolled_row(connection, until)
 
 
-def _sums(group: list[Record]) -> tuple[Any, ...]:
-    """The values of `SUMS`, `MAXIMA`, `MINIMA` and `HISTOGRAMS` of some records."""
-    outcomes = [record.outcome for record in group]
-    usages = [record.usage for record in group]
-    totals = [record.total_us for record in group]
-    first_bytes = [record.first_byte_us for record in group]
-    overheads = [record.overhead_us for record in group]
-    costs = [record.cost_microusd for record in group]
-    cancelled = outcomes.count("cancelled")
-    sums = (
-        len(group),
-        len(group) - outcomes.count("ok") - cancelled,
-        cancelled,
-        sum([usage.input_tokens for usage in usages]),
-        sum([usage.cache_read_tokens for usage in usages]),
-        sum([usage.cache_write_tokens for usage in usages]),
-        sum([usage.output_tokens for usage in usages]),
-        sum([usage.reasoning_tokens for usage in usages]),
-        sum(costs),
-        sum(totals),
-        sum(first_bytes),
-        sum(overheads),
-        max(costs),
-        max(totals),
-        min(costs),
-    )
-    return (
-        *[min(value, _SUM_MAX) for value in sums],
-        pack(Counter(map(bucket_of, totals))),
-        # What was never answered has no first byte.
-        pack(Counter(map(bucket_of, filter(None, first_bytes)))),
-        pack(Counter(map(bucket_of, overheads))),
+def rolled_until(connection: Connection) -> int:
+    """The last row whose request is in the roll-ups: what may be trimmed."""
+    return _rolled_row(connection)
+
+
+def rows_are_gone(connection: Connection) -> None:
+    """Must follow on removing requests, and on whatever else changes the numbers of rows.
+
+    Rows are numbered behind the last one there is, so numbers of removed ones may come again.
+    Nothing may have been pending.
+    """
+    _set_rolled_row(connection, _last_row(connection))
+
+
+def _histogram(values: str | None) -> bytes:
+    """Of numbers as `group_concat` joins them."""
+    return pack(Counter(map(bucket_of, map(int, values.split(","))))) if values else b""
+
+
+def _last_row(connection: Connection) -> int:
+    query = "SELECT coalesce(max(rowid), 0) FROM requests"
+    return int(connection.exec_driver_sql(query).scalar_one())
+
+
+def _rolled_row(connection: Connection) -> int:
+    query = "SELECT value FROM meta WHERE name = ?"
+    return int(connection.exec_driver_sql(query, (_ROW_FACT,)).scalar_one_or_none() or 0)
+
+
+def _set_rolled_row(connection: Connection, row: int) -> None:
+    connection.exec_driver_sql(
+        "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (_ROW_FACT, str(row))
     )
