@@ -389,7 +389,11 @@ class AttemptRun:
                 ErrorKind.UPSTREAM_TIMEOUT,
                 f"it sent nothing for {self._patience_s:g} s",
             )
-        await self._reply.keepalive()
+        reply = self._reply
+        if not reply.committed:
+            # The keepalive takes along how long the gateway needed: not what we still wait for.
+            reply.ledger.upstream_wait_s += self._connection.clock() - self._silent_since
+        await reply.keepalive()
         self._connection.due = self._due()
 
     # --- failing --------------------------------------------------------------------------------

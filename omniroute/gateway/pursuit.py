@@ -139,7 +139,7 @@ class Pursuit:
                 raise self._summary(plan)
             waits += 1
             self._ledger.admission.give_back(now_ms)
-            await self._pause(max(0.0, (back_ms - now_ms) / 1000))
+            await self._pause(max(0, back_ms - now_ms + 1) / 1000)
             waited_ms += gateway.now_ms() - now_ms
             self._back_ms = None
             gateway.look_at_conditions()
@@ -256,7 +256,7 @@ class Pursuit:
                 quiet_s = self._until_keepalive()
                 if not await place.turn(min(left_s, quiet_s), look_at - clock()):
                     if quiet_s <= left_s:
-                        await self._reply.keepalive()
+                        began = await self._keepalive(began)
                     continue
                 gateway.look_at_conditions()
                 if (against := self._standing(target, attempt.model)) is not None:
@@ -432,8 +432,8 @@ class Pursuit:
         await self._pause(pause / 1000)
         admission = self._ledger.admission
         refusal = admission.take_again(target, gateway.now_ms())
-        if refusal is not None and (refusal.wait_ms or 0) <= PATIENCE_S * 1000:
-            await self._pause((refusal.wait_ms or 0) / 1000)
+        if refusal is not None and (wait_ms := refusal.wait_ms or 0) <= PATIENCE_S * 1000:
+            await self._pause((wait_ms + 1) / 1000)
             refusal = admission.take_again(target, gateway.now_ms())
         return refusal is None
 
@@ -459,9 +459,16 @@ class Pursuit:
                 quiet_s = self._until_keepalive()
                 await trio.sleep(min(left_s, quiet_s))
                 if quiet_s <= left_s:
-                    await self._reply.keepalive()
+                    began = await self._keepalive(began)
         finally:
             self._ledger.queue_s += clock() - began
+
+    async def _keepalive(self, began: float) -> float:
+        """Send one in a wait that began then; now, from when on the rest of the wait counts."""
+        now = self._gateway.clock()
+        self._ledger.queue_s += now - began
+        await self._reply.keepalive()
+        return now
 
     def _until_keepalive(self) -> float:
         """Seconds until a client that waits for a stream should hear of us; far off for others."""
