@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import trio
+from msgspec.structs import replace
 
 from omniroute import __version__
 from omniroute.config.urls import root_url
@@ -29,7 +30,7 @@ from omniroute.net.proxies import EnvironmentProxies
 from omniroute.providers.quota_endpoints import QuotaUnreadable, read_endpoint
 from omniroute.providers.registry import ProviderRow, QuotaRow
 from omniroute.resilience import cooldown, quota
-from omniroute.resilience.hints import retry_hint_s
+from omniroute.resilience.hints import LONGEST_S, retry_hint_s
 from omniroute.resilience.quota import Report
 from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
 from omniroute.state.interface import Conditions
@@ -48,7 +49,8 @@ AT_ONCE: Final = 16
 ANSWER_S: Final = 15.0
 ANSWER_BYTES: Final = 1 << 20
 WINDOWS_MAX: Final = 32  # of one account
-WINDOW_CHARACTERS: Final = 64
+NAME_CHARACTERS: Final = 64
+USED_MAX: Final = 100.0
 _REFUSED: Final = frozenset({401, 403})  # until the credential changes, mostly
 
 _log = logging.getLogger("omniroute.control.quotas")
@@ -113,6 +115,22 @@ def askings(snapshot: Snapshot, rows: Mapping[str, ProviderRow]) -> Iterator[Ask
             yield Asking(row.quota, row.quota_url(own), provider, connection)
 
 
+def plausible(report: Report, now_ms: int) -> Report:
+    """The report within the bounds of what can be meant, so that one odd answer puts no account to
+    rest for ever.
+    """
+    resets_ms = report.resets_ms
+    if resets_ms is not None and resets_ms - now_ms > LONGEST_S * 1000:
+        resets_ms = None
+    return replace(
+        report,
+        window=report.window[:NAME_CHARACTERS],
+        model=report.model[:NAME_CHARACTERS],
+        used=min(report.used, USED_MAX),
+        resets_ms=resets_ms,
+    )
+
+
 def after_asking(stored: bytes | None, report: Report, threshold: float) -> bytes | None:
     """For `Conditions.change`: the report, or what was stored where it is not worth writing.
 
@@ -165,9 +183,9 @@ class QuotaSync:
                 nursery.start_soon(self._ask, id_, snapshot, told)
         for id_, reports in told.items():
             threshold = self._askings[id_].connection.quota_threshold
-            for report in reports[:WINDOWS_MAX]:
+            for report in reports:
                 self._conditions.change(
-                    quota.quota_key(id_, report.window[:WINDOW_CHARACTERS]),
+                    quota.quota_key(id_, report.window),
                     lambda stored, report=report, threshold=threshold: after_asking(  # type: ignore[misc]
                         stored, report, threshold
                     ),
@@ -309,6 +327,7 @@ class QuotaSync:
                 max(refused_ms, round(hint_s * 1000)),
             )
         try:
-            return read_endpoint(row.reader, answer.content, now_ms)
-        except QuotaUnreadable as error:
+            reports = read_endpoint(row.reader, answer.content, now_ms)
+        except (QuotaUnreadable, ArithmeticError) as error:
             raise _Failed(str(error)) from error
+        return [plausible(report, now_ms) for report in reports[:WINDOWS_MAX]]

@@ -18,6 +18,7 @@ from omniroute.control.quota_sync import (
     QuotaSync,
     after_asking,
     askings,
+    plausible,
 )
 from omniroute.installation import Installation
 from omniroute.net.connector import Connector
@@ -269,6 +270,28 @@ def test_a_full_quota_without_an_end_is_written_each_time_it_is_told():
     assert quota.read(after_asking(stored, told(1.0, NOW + 240_000), 1.0)).reported_ms > NOW
     stored = after_asking(None, told(0.5, NOW), 1.0)
     assert after_asking(stored, told(0.5, NOW + 240_000), 1.0) == stored
+
+
+@given(
+    st.builds(
+        Report,
+        st.text(max_size=400),
+        st.floats(0, allow_nan=False),
+        st.none() | st.integers(0, 1 << 2000),
+        st.just(NOW),
+        st.just("endpoint"),
+        model=st.text(max_size=400),
+    )
+)
+def test_no_answer_is_so_odd_that_it_cannot_be_kept_or_never_ends(told):
+    report = plausible(told, NOW)
+    stored = after_asking(None, report, 1.0)
+    assert quota.read(after_asking(stored, report, 1.0)) == report
+    assert quota.exhausted_until_ms([report], 1.0, NOW) <= NOW + 400 * 24 * HOUR
+    conditions = MemoryConditions()
+    conditions.change(quota.quota_key("acme/main", report.window), lambda _: stored)
+    (key,) = conditions.read()[1]
+    assert len(key.encode("utf-8", "surrogatepass")) < 400
 
 
 async def test_a_refused_credential_is_not_shown_again_for_long_and_said_once(house, caplog):
