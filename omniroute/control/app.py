@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Router
 
-from omniroute.control.api import audit, auth, openapi, resilience, system
+from omniroute.control.api import audit, auth, live, logs, openapi, resilience, system
 from omniroute.control.api.declare import Route
 from omniroute.control.api.endpoint import endpoints, not_found
 from omniroute.control.api.services import Services
@@ -21,6 +21,8 @@ from omniroute.control.static_files import StaticFiles
 _AREAS: Final = (
     audit.ROUTES,
     auth.ROUTES,
+    live.ROUTES,
+    logs.ROUTES,
     resilience.ROUTES,
     system.ROUTES,
 )

@@ -4,11 +4,12 @@ Plain data, made once by the control process and in tests; nothing here has beha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omniroute.control.access import Access
 from omniroute.control.configuration import Configuration
+from omniroute.control.live import Live
 from omniroute.installation import Installation
 from omniroute.state.interface import State
 from omniroute.store.database import Store
@@ -26,3 +27,4 @@ class Services:
     status: Callable[[], dict[str, Any]]
     now_ms: Callable[[], int]
     """The clock: Unix milliseconds."""
+    live: Live = field(default_factory=Live)
