@@ -43,6 +43,7 @@ BEAT_S = 0.5
 _JOB_EVERY_S = 1.0
 _CACHE_EVERY_S = 5.0
 _SESSIONS_EVERY_S = 60.0
+_ADMIN_KEYS_EVERY_S = 60.0
 _CONDITIONS_EVERY_S = 60.0
 _QUOTAS_EVERY_S = 2.0  # to look who is due; nobody is asked so often
 _LAST_DRAIN_S = 10.0
@@ -240,6 +241,9 @@ class ControlProcess:
         access = await trio.to_thread.run_sync(
             Access, self._foundation.installation, store, time.time
         )
+        noting = Job("admin keys", _ADMIN_KEYS_EVERY_S, access.admin_keys.note_use)
+        self._jobs.append(noting)
+        nursery.start_soon(noting.repeat)
         services = Services(
             installation=self._foundation.installation,
             store=store,
