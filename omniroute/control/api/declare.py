@@ -188,7 +188,7 @@ class Route:
     @property
     def name(self) -> str:
         """What the audit log and the OpenAPI document call it: `combos.replace`."""
-        return f"{self.handler.__module__.rpartition('.')[2]}.{self.handler.__name__}"
+        return f"{self.area}.{self.handler.__name__}"
 
     @property
     def area(self) -> str:

@@ -316,7 +316,7 @@ async def test_a_change_leaves_a_record_without_secrets(
     assert entry.at_ms == clock.now_ms()
     assert entry.actor == "local token"
     assert entry.address == "127.0.0.1"
-    assert (entry.action, entry.route) == ("test_endpoint.replace", "PUT /api/things/{id}")
+    assert (entry.action, entry.route) == ("things.replace", "PUT /api/things/{id}")
     assert entry.entity == "thing/a"
     assert msgspec.json.decode(entry.before) == {"name": "x", "api_key": "[secret]"}
     assert msgspec.json.decode(entry.after) == {"name": "b", "weights": []}
