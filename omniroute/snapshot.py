@@ -13,7 +13,11 @@ import msgspec
 from msgspec import Struct
 
 from omniroute.config import (
+    AddressLimitSettings,
     CacheSettings,
+    CaptureSettings,
+    InjectionGuardSettings,
+    IpFilterSettings,
     LimitSettings,
     PromptSettings,
     ResilienceSettings,
@@ -23,6 +27,7 @@ from omniroute.config import (
     ThinkingSettings,
     UpstreamSettings,
 )
+from omniroute.config.guarding import GuardMode
 from omniroute.installation import Installation
 from omniroute.providers.pricing import PriceRow
 from omniroute.resilience.meters import Meter
@@ -95,6 +100,9 @@ class KeyView(Struct, frozen=True):
     cache: bool | None = None
     system_prompt: PromptSettings | None = None
     thinking: ThinkingSettings | None = None
+    ip_allowlist: tuple[str, ...] = ()  # addresses and networks; empty: from everywhere
+    injection_guard: GuardMode | None = None
+    capture: bool | None = None
 
 
 class MemberView(Struct, frozen=True):
@@ -151,6 +159,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     cache: CacheSettings = CacheSettings()
     system_prompt: PromptSettings = PromptSettings()
     thinking: ThinkingSettings = ThinkingSettings()
+    ip_filter: IpFilterSettings = IpFilterSettings()
+    address_limit: AddressLimitSettings = AddressLimitSettings()
+    injection_guard: InjectionGuardSettings = InjectionGuardSettings()
+    capture: CaptureSettings = CaptureSettings()
     providers: tuple[ProviderView, ...] = ()
     connections: tuple[ConnectionView, ...] = ()
     keys: tuple[KeyView, ...] = ()

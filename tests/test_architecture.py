@@ -48,6 +48,7 @@ BESIDE = {
     "logs",
     "record",
     "snapshot",
+    "spool",
     "usage",
 }
 
@@ -73,6 +74,7 @@ OWNERS = {
         "record",
         "simulator",
         "snapshot",
+        "spool",
         "state",
         "store",
         "usage",

@@ -96,4 +96,7 @@ def _view(id_: str, key: KeySettings, digest: bytes, directory: Directory) -> Ke
         cache=key.cache,
         system_prompt=key.system_prompt,
         thinking=key.thinking,
+        ip_allowlist=key.ip_allowlist,
+        injection_guard=key.injection_guard,
+        capture=key.capture,
     )

@@ -1,16 +1,16 @@
 """The injection guard: a look at what users write, before a request goes anywhere.
 
-Contract: `check` is asked once for each chat request of a key that has a guard, with the request
-decoded. It looks at text of the users' own turns only: what tools and documents gave, what the
-model said and what the owner's system prompt says is no user's. It returns what is told in header,
-log and record, or raises GatewayError (400). Pure, and linear in the length of the texts.
+Contract: `look` is asked once for each chat request of a key that has a guard. It looks at text of
+the users' own turns only: what tools and documents gave, what the model said and what the owner's
+system prompt says is no user's. It says what is told in header, log and record, and with which
+error the request is refused, if it is. Pure, and linear in the length of the texts.
 
 Looked at are `MOST_CHARACTERS` at most, the newest first: what is older was new once, and of one
 text that is longer both ends are read.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats import ir
@@ -23,31 +23,49 @@ MOST_CHARACTERS: Final = 131_072
 _REFUSES: Final = {"high": frozenset({HIGH}), "medium": frozenset({HIGH, MEDIUM})}
 
 
+class Look(NamedTuple):
+    """What was found, such as "high: override-instructions", "" for nothing; and the refusal."""
+
+    told: str
+    refusal: GatewayError | None = None
+
+
 class InjectionGuard:
     """What is done about suspicious texts, for one key."""
 
-    __slots__ = ("_refuses", "blocks")
+    __slots__ = ("_blocks", "_refuses")
 
     def __init__(self, mode: "GuardMode", block_from: "Severity") -> None:
         """`mode` is `warn` or `block`: a key whose mode is `off` has no guard."""
-        self.blocks = mode == "block"
-        self._refuses = _REFUSES[block_from] if self.blocks else frozenset[str]()
+        self._blocks = mode == "block"
+        self._refuses = _REFUSES[block_from] if self._blocks else frozenset[str]()
 
-    def check(self, request: ir.Request) -> str:
-        """What was found, such as "high: override-instructions"; "" for nothing."""
+    def look(self, decode: Callable[[], ir.Request]) -> Look:
+        """Look at the request that `decode` gives.
+
+        What cannot be decoded cannot be looked at either: GatewayError (400) where the guard
+        blocks, no finding where it warns.
+        """
+        try:
+            request = decode()
+        except GatewayError:
+            if self._blocks:
+                raise
+            return Look("")
         found = examined(request)
         if not found:
-            return ""
-        told = summary(found)
+            return Look("")
         refused = [name for name, severity in found.items() if severity in self._refuses]
-        if refused:
-            raise GatewayError(
-                ErrorKind.SUSPICIOUS_CONTENT,
-                "Request rejected: suspicious content detected "
-                f"({', '.join(sorted(refused))}). If this is no attack, quote such texts or put "
-                "them into a code block, or ask the owner of this gateway.",
-            )
-        return told
+        return Look(summary(found), _refusal(refused) if refused else None)
+
+
+def _refusal(names: list[str]) -> GatewayError:
+    return GatewayError(
+        ErrorKind.SUSPICIOUS_CONTENT,
+        f"Request rejected: suspicious content detected ({', '.join(sorted(names))}). If this is "
+        "no attack, quote such texts or put them into a code block, or ask the owner of this "
+        "gateway.",
+    )
 
 
 def examined(request: ir.Request) -> dict[str, str]:

@@ -5,21 +5,29 @@ one they began with. Per connection it holds the very bytes with which a request
 credential included, so that nothing is assembled header by header while a request waits.
 """
 
+import re
 import socket
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from omniroute import __version__
-from omniroute.config import PromptSettings, ThinkingSettings
+from omniroute.config import (
+    CaptureSettings,
+    InjectionGuardSettings,
+    PromptSettings,
+    ThinkingSettings,
+)
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats.base import ModelEntry, TargetModel
 from omniroute.formats.quirks import SANITISE
 from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import TRANSLATED_QUIRKS
+from omniroute.gateway.injection import InjectionGuard
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Origin
 from omniroute.net.destination import origin_of, unsendable
+from omniroute.net.networks import NetworkSet
 from omniroute.net.proxies import EnvironmentProxies
 from omniroute.providers.pricing import PriceBook
 from omniroute.resilience.cooldown import cooldown_key
@@ -45,8 +53,12 @@ FORWARDED_HEADERS: Final[Mapping[str, tuple[bytes, ...]]] = {
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
+_SECRET_FIELD: Final = re.compile("auth|cookie|key|secret|token")  # names of headers
+
 NO_PROMPT: Final = PromptSettings()
 AS_ASKED: Final = ThinkingSettings()
+NO_GUARD: Final = InjectionGuardSettings()
+NO_CAPTURE: Final = CaptureSettings()
 
 
 class Principal:
@@ -57,12 +69,15 @@ class Principal:
         "_expires_ms",
         "_schedule",
         "cache",
+        "captures",
         "connections",
+        "guard",
         "id",
         "limited",
         "meters",
         "models",
         "name",
+        "networks",
         "prompt",
         "thinking",
     )
@@ -72,8 +87,10 @@ class Principal:
         key: KeyView,
         prompt: PromptSettings = NO_PROMPT,
         thinking: ThinkingSettings = AS_ASKED,
+        guard: InjectionGuardSettings = NO_GUARD,
+        capture: CaptureSettings = NO_CAPTURE,
     ) -> None:
-        """`prompt` and `thinking` hold where the key says nothing of its own."""
+        """All but `key` hold where the key says nothing of its own."""
         self.id = key.id
         self.name = key.name
         self.meters: tuple[Meter, ...] = key.meters
@@ -84,6 +101,10 @@ class Principal:
         self.prompt = prompt if prompt.prefix or prompt.suffix else None
         thinking = thinking if key.thinking is None else key.thinking
         self.thinking = thinking if thinking.mode != "passthrough" else None
+        mode = guard.mode if key.injection_guard is None else key.injection_guard
+        self.guard = None if mode == "off" else InjectionGuard(mode, guard.block_from)
+        self.captures = capture.enabled if key.capture is None else key.capture
+        self.networks = NetworkSet(key.ip_allowlist) if key.ip_allowlist else None  # None: all
         self._enabled = key.enabled
         self._expires_ms = key.expires_ms
         self._schedule = Schedule(key.schedule) if key.schedule is not None else None
@@ -109,6 +130,7 @@ class Target:
     """One connection of one provider, ready to be sent to."""
 
     __slots__ = (
+        "_auth_header",
         "_head",
         "_headers",
         "_path",
@@ -126,6 +148,7 @@ class Target:
         "priority",
         "provider_id",
         "proxied",
+        "proxy_level",
         "queue_wait_s",
         "quirks",
         "quota_threshold",
@@ -149,9 +172,12 @@ class Target:
         self.queue_wait_s = connection.queue_wait_s
         self.quota_threshold = connection.quota_threshold
         self.auth = _auth(provider)
+        self._auth_header = provider.auth_header
         self.limits_per_model = LIMITS_PER_MODEL in provider.quirks
         self.own_way = connection.base_url is not None or connection.proxy is not None
         self.proxied = connection.proxy is not None  # by its own: no combo's proxy is nearer
+        # Whose its proxy is, "" for one that it shares with those that have none of their own.
+        self.proxy_level = "connection" if self.proxied else "provider" if provider.proxy else ""
         self.cooldown_key = cooldown_key(connection.id)
         self.format = provider.format
         self.quirks = frozenset(provider.quirks)
@@ -181,6 +207,15 @@ class Target:
     def _begin(self, path: str) -> bytes:
         return request_line(b"POST", path.encode("ascii")) + self._headers
 
+    def credentials(self) -> list[bytes]:
+        """What of its headers is secret, to be taken out of what is shown to people."""
+        lines = self._headers.decode("latin-1").split("\r\n")
+        return [
+            value.rpartition(" ")[2].encode("latin-1")  # it stands behind a scheme: `Bearer …`
+            for name, _, value in (line.partition(": ") for line in lines)
+            if name and (name == self._auth_header or _SECRET_FIELD.search(name))
+        ]
+
     def model(self, name: str) -> TargetModel:
         """A model of this target, as an encoder needs to know it."""
         return TargetModel(name, self.max_output_tokens.get(name), self.quirks)
@@ -207,9 +242,17 @@ class View:
         self.routing = snapshot.routing
         self.resilience = snapshot.resilience
         self.cache = snapshot.cache
-        prompt, thinking = snapshot.system_prompt, snapshot.thinking
-        self.principals = {key.digest: Principal(key, prompt, thinking) for key in snapshot.keys}
-        self.anonymous = Principal(KeyView("", "anonymous", b""), prompt, thinking)
+        self.ip_filter = snapshot.ip_filter
+        self.address_limit = snapshot.address_limit
+        self.capture = snapshot.capture
+        for_all = (
+            snapshot.system_prompt,
+            snapshot.thinking,
+            snapshot.injection_guard,
+            snapshot.capture,
+        )
+        self.principals = {key.digest: Principal(key, *for_all) for key in snapshot.keys}
+        self.anonymous = Principal(KeyView("", "anonymous", b""), *for_all)
         self.names = Names.of(snapshot)
         self.combos = {combo.name for combo in snapshot.combos}
         tiers = {provider.id: provider.tier for provider in snapshot.providers}
