@@ -90,7 +90,7 @@ class ClientConnection:
         self.request_id = b""
         self.on_overdue: Callable[[float], None] | None = None
         self.ledger: Ledger | None = None  # of the request that is served
-        self.credential: tuple[View, bytes, Principal] | None = None  # the last good one
+        self.credential: tuple[View, bytes, Principal] | None = None  # the last judged
         self._reader = RequestReader(Limits(limits.head_bytes, limits.header_count))
         self._scope = trio.CancelScope()
         self._body_complete = True

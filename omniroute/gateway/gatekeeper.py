@@ -31,19 +31,17 @@ class Gatekeeper:
     def principal(self, connection: "ClientConnection", view: View, request: Request) -> Principal:
         """Who asks, by the key presented in whichever way its dialect does. GatewayError (401)."""
         fields = request.fields
-        header = None
-        presented = fields.get(b"authorization")
-        if presented is not None:
-            # A client repeats its header on a kept connection. Comparing it with the client's own
-            # last good one tells nobody anything, and saves the digest.
-            good = connection.credential
-            if good is not None and good[0] is view and good[1] == presented:
-                return good[2]
-            header = presented
-            scheme, _, token = presented.partition(b" ")
-            presented = token.strip() if scheme.lower() == b"bearer" else None
+        header = fields.get(b"authorization")
+        token = None
+        if header is not None:
+            # A client repeats its header on a kept connection. Comparing it with the one that was
+            # judged last tells nobody anything, and saves the digest.
+            known = connection.credential
+            if known is not None and known[0] is view and known[1] == header:
+                return known[2]
+            token = _bearer_token(header)
         presented = (
-            presented
+            token
             or fields.get(b"x-api-key")
             or fields.get(b"x-goog-api-key")
             or query_key(request.target)
@@ -51,8 +49,10 @@ class Gatekeeper:
         if presented:
             # The digest needs the signing key, so timing the look-up tells a caller nothing.
             principal = view.principals.get(self._key_digest(presented))
+            if principal is None and not view.server.require_api_key:
+                principal = view.anonymous
             if principal is not None:
-                if header is not None:
+                if token and header is not None:  # else another header may say who asks
                     connection.credential = (view, header, principal)
                 return principal
         if not view.server.require_api_key:
@@ -90,6 +90,11 @@ class Gatekeeper:
                 f"Pages of {origin.decode('latin-1')!r} may not call this gateway. If they should, "
                 "add this origin to server.cors_origins.",
             )
+
+
+def _bearer_token(header: bytes) -> bytes | None:
+    scheme, _, token = header.partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else None
 
 
 def host_allowed(host: str, names: frozenset[str]) -> bool:
