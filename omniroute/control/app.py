@@ -11,7 +11,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Router
 
-from omniroute.control.api import audit, auth, live, logs, openapi, resilience, system
+from omniroute.control.api import (
+    audit,
+    auth,
+    combos,
+    live,
+    logs,
+    openapi,
+    resilience,
+    routing,
+    system,
+)
 from omniroute.control.api.declare import Route
 from omniroute.control.api.endpoint import endpoints, not_found
 from omniroute.control.api.services import Services
@@ -21,9 +31,11 @@ from omniroute.control.static_files import StaticFiles
 _AREAS: Final = (
     audit.ROUTES,
     auth.ROUTES,
+    combos.ROUTES,
     live.ROUTES,
     logs.ROUTES,
     resilience.ROUTES,
+    routing.ROUTES,
     system.ROUTES,
 )
 _ROUTES: Final[tuple[Route, ...]] = tuple(route for area in _AREAS for route in area)

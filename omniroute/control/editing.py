@@ -117,7 +117,7 @@ class Editing:
         made = self._given(kind, values)
         id_ = id_of(kind, made)
         self._refuse_declared(kind, id_)
-        self._refuse_placeholders(kind, made)
+        self._refuse_placeholders(struct_of(kind), made)
         with self._known_conflicts(kind, id_):
             entity = self.change(
                 lambda: self._store.entities.create(
@@ -127,20 +127,34 @@ class Editing:
             )
         return self._stored(entity)
 
-    def replace(
-        self, kind: str, id_: str, values: Mapping[str, Any], match: Match = any_version
-    ) -> tuple[Thing, Thing]:
-        """Gives it these values and no others; returns it as it was and as it is.
-
-        Another name makes it go by another id. Raises Denied: 404, 409, 412, 422.
-        """
-        return self._rewrite(kind, id_, lambda _: dict(values), match)
-
     def patch(
         self, kind: str, id_: str, changes: Mapping[str, Any], match: Match = any_version
     ) -> tuple[Thing, Thing]:
-        """Changes these values; None gives one its default. Returns it as it was and as it is."""
-        return self._rewrite(kind, id_, lambda known: {**known, **changes}, match)
+        """Changes these values; None gives one its default. Returns it as it was and as it is.
+
+        Another name makes it go by another id. Raises Denied: 404, 409, 412, 422.
+        """
+        self._refuse_declared(kind, id_)
+
+        def changed(known: Thing) -> dict[str, Any]:
+            wished = unshown(known.struct, changes, known.values)
+            return self._given(kind, {**known.values, **wished})
+
+        def work() -> tuple[Thing, Entity]:
+            known = self._expected(kind, id_, match)
+            made = changed(known)
+            self._refuse_placeholders(known.struct, made)
+            new_id = id_of(kind, made)
+            body = self._sealed(kind, made)
+            if new_id == id_:
+                return known, self._store.entities.replace(kind, id_, body, self._now_ms())
+            self._refuse_declared(kind, new_id)
+            return known, self._renamed(kind, id_, new_id, body)
+
+        with self._configuration.changing, self._known_conflicts(kind, id_):
+            touched = StoredName(kind, id_of(kind, changed(self.thing(kind, id_))))
+            known, entity = self.change(work, touched)
+        return known, self._stored(entity)
 
     def delete(self, kind: str, id_: str, match: Match = any_version) -> Thing:
         """Returns it as it was. Raises Denied: 404, 409 (something needs it), 412."""
@@ -191,7 +205,7 @@ class Editing:
         section, without secrets. Raises Denied: 409 for what another source gives, 412, 422."""
         self._refuse_given(name, changes)
         struct = STRUCTS[name]
-        self._refuse_placeholders_in(struct, changes)
+        self._refuse_placeholders(struct, changes)
 
         def work() -> tuple[dict[str, Any], dict[str, Any]]:
             entity = self._store.entities.get(SETTING, name)
@@ -237,13 +251,16 @@ class Editing:
 
     def _refuse_harm(self, compiled: Compiled, touched: Sequence[StoredName]) -> None:
         """Nothing may be left out that was not left out before, and nothing touched at all."""
-        left_out = compiled.left_out
-        own = [left_out[name] for name in touched if name in left_out]
-        if own:
-            raise invalid_fields(*(Detail(one.key, rule_of(one)) for one in own))
-        for name, error in left_out.items():
-            if name not in self._configuration.left_out:
-                raise conflict(f"the {name} would no longer work: {told(error)}")
+        known = self._configuration.left_out
+        new = [name for name in compiled.left_out if name in touched or name not in known]
+        if not new:
+            return
+        # What was left out first is the reason for the others.
+        if new[0] not in touched:
+            error = compiled.left_out[new[0]]
+            raise conflict(f"the {new[0]} would no longer work: {told(error)}")
+        own = (compiled.left_out[name] for name in new if name in touched)
+        raise invalid_fields(*(Detail(one.key, rule_of(one)) for one in own))
 
     # Parts
 
@@ -253,31 +270,6 @@ class Editing:
             return name
         owners = (row.id for row in self._configuration.registry() if name in row.prefixes)
         return next(owners, name)
-
-    def _rewrite(
-        self,
-        kind: str,
-        id_: str,
-        rewritten: Callable[[dict[str, Any]], dict[str, Any]],
-        match: Match,
-    ) -> tuple[Thing, Thing]:
-        self._refuse_declared(kind, id_)
-
-        def work() -> tuple[Thing, Entity]:
-            known = self._expected(kind, id_, match)
-            made = self._given(kind, unshown(known.struct, rewritten(known.values), known.values))
-            self._refuse_placeholders(kind, made)
-            new_id = id_of(kind, made)
-            body = self._sealed(kind, made)
-            if new_id == id_:
-                return known, self._store.entities.replace(kind, id_, body, self._now_ms())
-            self._refuse_declared(kind, new_id)
-            return known, self._renamed(kind, id_, new_id, body)
-
-        with self._configuration.changing, self._known_conflicts(kind, id_):
-            wished = id_of(kind, self._given(kind, rewritten(self.thing(kind, id_).values)))
-            known, entity = self.change(work, StoredName(kind, wished))
-        return known, self._stored(entity)
 
     def _renamed(self, kind: str, id_: str, new_id: str, body: str) -> Entity:
         """In the place of the one that it was."""
@@ -368,10 +360,7 @@ class Editing:
     def _file(self) -> str:
         return f"the configuration file {self._configuration.file}"
 
-    def _refuse_placeholders(self, kind: str, values: Mapping[str, Any]) -> None:
-        self._refuse_placeholders_in(struct_of(kind), values)
-
-    def _refuse_placeholders_in(self, struct: type[Setting], values: Mapping[str, Any]) -> None:
+    def _refuse_placeholders(self, struct: type[Setting], values: Mapping[str, Any]) -> None:
         for field in msgspec.structs.fields(struct):
             if is_secret(field.type) and "[secret]" in str(values.get(field.name)):
                 raise invalid_fields(

@@ -78,7 +78,8 @@ def configuration(
     tmp_path: Path, installation: Installation, state: State, store: Store
 ) -> Configuration:
     """Published, from a configuration file that is empty."""
-    made = Configuration(Sources({}, None, tmp_path), installation, state, store.client_keys)
+    sources = Sources({}, None, tmp_path)
+    made = Configuration(sources, installation, state, store.client_keys, store.entities.all)
     made.publish()
     return made
 

@@ -105,7 +105,7 @@ def test_what_others_need_cannot_be_deleted(editing: Editing, store: Store) -> N
 def test_what_the_file_declares_is_not_edited(editing: Editing) -> None:
     for change in (
         lambda: editing.create("combo", combo("filed", "acme/one")),
-        lambda: editing.replace("combo", "filed", combo("filed", "acme/two")),
+        lambda: editing.patch("combo", "filed", {"strategy": "random"}),
         lambda: editing.delete("combo", "filed"),
         lambda: editing.change_section("resilience", {"retries": 1}),
     ):
@@ -167,7 +167,7 @@ def test_secrets_lie_sealed_and_stay_when_they_come_back_as_shown(
     shown = made.hidden()
     assert shown["proxy"] == "http://[secret]@proxy.example:8080"
     assert CANARY not in json.dumps(shown)
-    _, after = editing.replace("connection", "acme/a", {**shown, "rpm": 5})
+    _, after = editing.patch("connection", "acme/a", {**shown, "rpm": 5})
     assert (after.values["api_key"], after.values["proxy"]) == (CANARY, proxy)
     with sqlite3.connect(store.path) as connection:
         assert CANARY not in "\n".join(connection.iterdump())
