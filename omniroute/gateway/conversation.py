@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from omniroute.formats.base import Peek
+from omniroute.routing.combos import Combo
 from omniroute.state.interface import StateError
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ def session_of(fields: Mapping[bytes, bytes], peeked: Peek) -> str | None:
 def fingerprint_of(digest: bytes) -> str:
     """The id of a conversation that is known by its beginning; "" when that cannot be read."""
     return f"f-{digest.hex()}" if digest else ""
+
+
+def spreads(combo: Combo) -> bool:
+    """Does a strategy in it only spread requests, so that a conversation decides who is first?"""
+    return any(
+        not stage.prefers
+        or any(isinstance(member.of, Combo) and spreads(member.of) for member in stage.members)
+        for stage in combo.stages
+        if len(stage.members) > 1 or isinstance(stage.members[0].of, Combo)
+    )
 
 
 def _digest(text: bytes) -> str:

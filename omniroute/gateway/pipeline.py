@@ -21,7 +21,7 @@ from omniroute.gateway.admission import ADDED_INPUT_TOKENS
 from omniroute.gateway.attempt import EVENT_STREAM, AttemptRun, is_event_stream
 from omniroute.gateway.carrier import Carrier
 from omniroute.gateway.connection import ClientConnection
-from omniroute.gateway.conversation import Conversation, fingerprint_of, session_of
+from omniroute.gateway.conversation import Conversation, fingerprint_of, session_of, spreads
 from omniroute.gateway.edits import edits_of
 from omniroute.gateway.endpoints import Endpoint, Kind
 from omniroute.gateway.flights import Asked
@@ -275,7 +275,7 @@ class Exchange:
                 return
             conversation = self._conversation_of(route)
         if conversation is not None:
-            by_default = view.is_default(target)
+            by_default = view.is_default(target) and not spreads(route.steps[0].combo)
             now_ms = self._connection.gateway.now_ms()
             conversation.served(target, now_ms, by_default=by_default)
 
