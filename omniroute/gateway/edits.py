@@ -35,6 +35,14 @@ class Edits:
             return None
         return dialect.with_prompt(body, self._prompt.prefix, self._prompt.suffix)
 
+    def counted(self, dialect: Dialect, body: bytes) -> bytes:
+        """The client's own bytes as far as their tokens are to be counted: how much is thought
+        counts nothing before it is done."""
+        prompt = self._prompt
+        if prompt is None:
+            return body
+        return dialect.with_prompt(body, prompt.prefix, prompt.suffix) or body
+
     def applied(self, request: ir.Request) -> ir.Request:
         """The request as the owner wants it; the one given stays as it is."""
         if self._prompt is not None:

@@ -330,12 +330,16 @@ class Exchange:
         ask_usage = False
         if target.format == dialect.format and target.passes_through:
             client_body = self._body
-            if self._edits is not None and not counts_tokens:
+            if self._edits is not None and counts_tokens:
+                client_body = self._edits.counted(dialect, client_body)
+                peeked = dialect.peek(client_body, self._endpoint.path)
+            elif self._edits is not None:
                 client_body, peeked = self._edited(target, model)
             ask_usage = peeked.stream and not peeked.include_usage
             body = dialect.upstream_body(client_body, peeked, model, ask_usage=ask_usage)
         elif counts_tokens:
-            tokens = estimate_usage(len(self._body), 0).input_tokens
+            added = self._edits.added_bytes if self._edits is not None else 0
+            tokens = estimate_usage(len(self._body) + added, 0).input_tokens
             await reply.whole(200, dialect.counted(tokens), answers.JSON, None, NO_USAGE, "none")
             return
         else:
