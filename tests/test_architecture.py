@@ -82,6 +82,7 @@ OWNERS = {
     },
     "numpy": {"similarity"},
     "outcome": {"net"},
+    "prometheus_client": {"control"},
     "python_socks": {"net"},
     "sqlalchemy": {"store"},
     "starlette": {"control", "simulator"},

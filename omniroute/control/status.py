@@ -3,9 +3,11 @@
 Numbers and short sentences only; nothing here is secret, and nothing comes from a request.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from omniroute import __version__
@@ -14,6 +16,7 @@ from omniroute.control.drain import DrainStatus
 from omniroute.control.health import told_health
 from omniroute.control.jobs import Job
 from omniroute.control.priming import owners_of
+from omniroute.control.vitals import all_vitals, data_sizes
 from omniroute.state.interface import State
 
 
@@ -45,6 +48,7 @@ class Status:
     endpoint: str
     dashboard: str
     quota_sync: Callable[[], list[dict[str, Any]]] = list
+    data_dir: Path | None = None
     fleet: Fleet = field(default_factory=Fleet)
     started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
@@ -91,11 +95,19 @@ class Status:
                 "requests": self.drain.beyond,
                 "microusd": self.drain.beyond_microusd,
             },
+            "cache": self.state.answers.stats()._asdict(),
+            "processes": all_vitals(self._processes()),
+            "data_bytes": data_sizes(self.data_dir) if self.data_dir is not None else {},
             "health": told_health(self.state.conditions.read()[1], now_ms),
             "quota_sync": self.quota_sync(),
             "jobs": {job.name: job.describe() for job in self.jobs},
             "problems": self._problems(stats.dropped),
         }
+
+    def _processes(self) -> list[tuple[str, int | None]]:
+        """Those of this gateway, by name; each with its pid, None while there is none."""
+        workers = [(f"worker-{each['worker']}", each.get("pid")) for each in self.fleet.workers]
+        return [("supervisor", os.getppid()), ("control", os.getpid()), *workers]
 
     def _limits(self, now_ms: int) -> list[dict[str, Any]]:
         """Every configured limit, as far as it is used. `resets_ms`: Unix time, or null."""

@@ -10,6 +10,7 @@ from typing import Any
 from omniroute.control.access import Access
 from omniroute.control.configuration import Configuration
 from omniroute.control.live import Live
+from omniroute.control.metrics import Metrics
 from omniroute.installation import Installation
 from omniroute.state.interface import State
 from omniroute.store.database import Store
@@ -28,3 +29,4 @@ class Services:
     now_ms: Callable[[], int]
     """The clock: Unix milliseconds."""
     live: Live = field(default_factory=Live)
+    metrics: Metrics = field(default_factory=Metrics)
