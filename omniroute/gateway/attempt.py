@@ -294,6 +294,8 @@ class AttemptRun:
                 if holding and (tap.generated or tap.done or len(held) > HELD_BYTES):
                     holding = False
                     self._flowing = not tap.done
+                    if reply.wants_progress:
+                        self._connection.due = self._due()  # sooner than a keepalive was
                     reply.ledger.upstream_wait_s += clock() - wait_from
                     reply.on_began()
                     if not tap.done:

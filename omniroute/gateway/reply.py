@@ -41,6 +41,7 @@ class Reply:
         "_sse",
         "_target",
         "_view",
+        "begun",
         "committed",
         "dialect",
         "extra",
@@ -74,6 +75,7 @@ class Reply:
         self.keepalive_s = view.keepalive_s(dialect.format)
         self.ledger = ledger
         self.committed = False
+        self.begun = False  # something of an upstream's went to the client: nothing is repeated
         self.heard_at = carrier.received_at  # when the client last got something of ours
         self.on_began: Callable[[], None] = _nothing  # the target has begun to answer
         self.extra = b""  # header lines that hold for any answer
@@ -103,16 +105,13 @@ class Reply:
     def stream_content_type(self) -> bytes:
         return self.dialect.stream_content_type(sse=self._sse)
 
-    @property
-    def begun(self) -> bool:
-        """Has anything generated reached the client? Then nothing may be repeated."""
-        return self.committed and self.tap is not None and self.tap.generated
-
     # --- going on -------------------------------------------------------------------------------
 
     async def give(self, response: Response | None, data: bytes) -> None:
         """Send a piece of the stream on; with status and headers where those are still to come."""
         self.ledger.answer_bytes += len(data)
+        if response is not None and data:
+            self.begun = True
         if self.committed:
             if data:
                 await self._carrier.send_piece(self._request, data)
@@ -222,7 +221,7 @@ class Reply:
 
     def _error_event(self, error: GatewayError) -> bytes:
         """How the client's stream ends; a tap that has begun one knows what is open."""
-        if self.tap is not None and self.tap.generated:
+        if self.tap is not None and self.begun:
             return self.tap.fail(error)
         return self.dialect.error_event(error, sse=self._sse)
 

@@ -282,6 +282,26 @@ async def test_nothing_is_repeated_after_the_first_generated_event(memory_gatewa
         assert (await gateway.record()).outcome == "failed"
 
 
+async def begins_at_length(side) -> None:
+    await side.start_stream()
+    for _ in range(10):
+        await side.event(chunk("", padding="x" * 10_000))
+    await trio.sleep(1)
+    side.reset()
+
+
+async def test_nothing_is_repeated_when_a_long_beginning_was_passed_on(
+    memory_gateway, autojump_clock
+):
+    upstream = Accounts(acme_main=begins_at_length)
+    async with memory_gateway(upstream, more=TWO) as gateway:
+        answer = await ask(gateway, "both", stream=True)
+        assert answer.status == 200
+        assert b'"error"' in answer.body
+        assert answer.body.endswith(b"data: [DONE]\n\n")
+        assert upstream.asked == ["acme/main plain"]
+
+
 async def test_a_stream_that_breaks_before_its_first_word_is_replaced_unseen(
     memory_gateway, autojump_clock
 ):
