@@ -127,6 +127,10 @@ class Installation:
         return self.data_dir / "omniroute.sqlite"
 
     @property
+    def spool(self) -> Path:
+        return self.data_dir / "spool"
+
+    @property
     def control_socket(self) -> Path:
         return self.data_dir / "control.sock"
 

@@ -21,6 +21,7 @@ from omniroute.control.access import Access
 from omniroute.control.api.services import Services
 from omniroute.control.app import build_app
 from omniroute.control.bootstrap import Foundation
+from omniroute.control.collecting import collect
 from omniroute.control.door import Door
 from omniroute.control.drain import BATCH, DrainStatus, drain_once
 from omniroute.control.jobs import Job, JobFailed
@@ -37,6 +38,7 @@ from omniroute.net.connector import Connector
 from omniroute.net.proxies import EnvironmentProxies
 from omniroute.net.readiness import open_readiness
 from omniroute.snapshot import Snapshot
+from omniroute.spool import Spool
 from omniroute.store.database import Store
 
 BEAT_S = 0.5
@@ -168,6 +170,7 @@ class ControlProcess:
     def _plan_jobs(self, store: Store) -> None:
         self._jobs += [
             Job("history", _JOB_EVERY_S, partial(self._write_history, store)),
+            Job("spool", _JOB_EVERY_S, partial(self._collect, store)),
             Job("sync", _JOB_EVERY_S, self._state.sync),
             Job("configuration", _JOB_EVERY_S, self._configuration.reload_if_changed),
             self._reaper,
@@ -183,6 +186,10 @@ class ControlProcess:
                 pass
         if self._drain.problem:
             raise JobFailed(self._drain.problem)
+
+    def _collect(self, store: Store) -> None:
+        spool = Spool(self._foundation.installation.spool)
+        collect(spool, store.bodies, store.proxy_log)
 
     def _reap(self) -> None:
         reap(self._state)
