@@ -417,8 +417,7 @@ class Gateway:
                 entries = list(view.models.values())
                 if endpoint.provider is not None:
                     entries = _models_of(view, endpoint.provider)
-                if principal.models is not None:
-                    entries = [each for each in entries if principal.models.allows(each.id)]
+                entries = [each for each in entries if _is_listed(view, principal, each)]
                 body = _dialect(endpoint, request.fields).model_list(entries)
                 await connection.respond(request, 200, body, extra=extra)
             case Kind.MODEL:
@@ -484,6 +483,24 @@ def _models_of(view: View, provider: str) -> list[ModelEntry]:
     return [entry for entry in view.models.values() if entry.owned_by == owner.id]
 
 
+def _is_listed(view: View, principal: Principal, entry: ModelEntry) -> bool:
+    """May the key ask for it, and use an account that serves it?"""
+    if principal.models is not None and not principal.models.allows(entry.id):
+        return False
+    connections = principal.connections
+    if connections is None:
+        return True
+    providers = frozenset((entry.owned_by,))
+    if entry.id in view.combos:
+        members = view.names.combos[entry.id].members
+        providers = frozenset().union(*(member.providers for member in members))
+    return any(
+        connections.allows(target.connection_id)
+        for provider in providers
+        for target in view.targets.get(provider, ())
+    )
+
+
 def _model(view: View, endpoint: Endpoint, principal: Principal) -> ModelEntry:
     name = endpoint.argument
     if endpoint.provider is not None and not name.startswith(f"{endpoint.provider}/"):
@@ -493,9 +510,7 @@ def _model(view: View, endpoint: Endpoint, principal: Principal) -> ModelEntry:
     if slash and owner is not None:
         name = f"{owner.id}/{model}"
     entry = view.models.get(endpoint.argument) or view.models.get(name)
-    if entry is not None and principal.models is not None and not principal.models.allows(entry.id):
-        entry = None
-    if entry is None:
+    if entry is None or not _is_listed(view, principal, entry):
         raise GatewayError(
             ErrorKind.UNKNOWN_MODEL, f"The model {name!r} is not listed here.", param="model"
         )
