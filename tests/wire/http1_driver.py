@@ -83,10 +83,18 @@ def requests(
 
 
 def told_response(
-    pieces: Iterable[bytes], parser: ParserName, method: bytes = b"POST", *, end: bool = False
+    pieces: Iterable[bytes],
+    parser: ParserName,
+    method: bytes = b"POST",
+    *,
+    end: bool = False,
+    reader: ResponseReader | None = None,
 ) -> list[str]:
-    """What a ResponseReader makes of the pieces: the message or refusal, then `reusable`."""
-    reader = ResponseReader(LIMITS, parser)
+    """What a ResponseReader makes of the pieces: the message or refusal, then `reusable`.
+
+    `reader`: one that has read other messages before; else a fresh one.
+    """
+    reader = ResponseReader(LIMITS, parser) if reader is None else reader
     reader.start(method)
     told: list[str] = []
     response: Response | None = None

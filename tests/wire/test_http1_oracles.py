@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omniroute.wire.http1 import RequestReader
+from omniroute.wire.http1 import RequestReader, ResponseReader
 from tests.wire.http1_driver import LIMITS, cuts, requests, told_requests, told_response
 from tests.wire.http1_oracles import (
     by_h11,
@@ -20,6 +20,13 @@ from tests.wire.http1_oracles import (
 )
 
 REQUESTS, RESPONSES = seeds()
+# Such as leave their connection in order, so that others may follow.
+WHOLE_REQUESTS = [
+    data for data in REQUESTS if "!" not in "".join(told_requests([data], "httptools"))
+]
+REUSABLE_RESPONSES = [
+    data for data in RESPONSES if told_response([data], "httptools")[-1] == "reusable"
+]
 
 names = st.from_regex(rb"x-[!#$%&'*+.^_`|~0-9a-zA-Z-]{1,12}", fullmatch=True)
 values = st.from_regex(
@@ -139,6 +146,35 @@ def test_damaged_responses_are_judged_alike_by_both_parsers_and_under_any_cut(
     start: bytes, generator: random.Random
 ) -> None:
     check_response(mutate(start, generator, others=RESPONSES), generator.randrange(1 << 30))
+
+
+@given(
+    first=st.sampled_from(WHOLE_REQUESTS),
+    generator=st.randoms(use_true_random=False),
+    parser=st.sampled_from(["httptools", "h11"]),
+)
+@settings(max_examples=400, deadline=None)
+def test_a_request_is_judged_the_same_whatever_came_before(
+    first: bytes, generator: random.Random, parser: Any
+) -> None:
+    before = told_requests([first], parser)
+    for then in (first, mutate(first, generator, others=WHOLE_REQUESTS)):
+        assert told_requests([first, then], parser) == before + told_requests([then], parser)
+
+
+@given(
+    first=st.sampled_from(REUSABLE_RESPONSES),
+    generator=st.randoms(use_true_random=False),
+    parser=st.sampled_from(["httptools", "h11"]),
+)
+@settings(max_examples=400, deadline=None)
+def test_a_response_is_judged_the_same_whatever_came_before(
+    first: bytes, generator: random.Random, parser: Any
+) -> None:
+    for then in (first, mutate(first, generator, others=REUSABLE_RESPONSES)):
+        reader = ResponseReader(LIMITS, parser)
+        told_response([first], parser, reader=reader)
+        assert told_response([then], parser, reader=reader) == told_response([then], parser)
 
 
 @given(st.binary(max_size=60))

@@ -4,6 +4,10 @@ The buffer is the very object handed to `feed` whenever nothing was left over, s
 arrives in pieces passes through uncopied. When something was left over the two are joined anew:
 quadratic in the number of feeds, but only over one head or one read, and far below what receiving
 so small pieces costs anyway.
+
+A peer repeats itself from head to head. So the lines of the head before are remembered with the
+fields that they were read as, and only lines that did not stand there are examined and parsed; a
+head that begins with another first line is examined whole.
 """
 
 import copy
@@ -12,6 +16,8 @@ from typing import NoReturn
 from omniroute.wire.http1.chunked import ChunkedDecoder
 from omniroute.wire.http1.heads import (
     HEAD_END,
+    Fields,
+    HeadParser,
     Limits,
     ProtocolError,
     Refusal,
@@ -37,22 +43,28 @@ class MessageReader:
         "_chunks",
         "_ended",
         "_error",
-        "_field_count",
         "_first_line",
+        "_known_fields",
+        "_known_line",
         "_limits",
+        "_new_lines",
+        "_parse",
         "_position",
         "_remaining",
         "_searched",
     )
 
-    def __init__(self, limits: Limits, chunks: ChunkedDecoder) -> None:
+    def __init__(self, limits: Limits, chunks: ChunkedDecoder, parse: HeadParser) -> None:
         self._limits = limits
         self._chunks = chunks
+        self._parse = parse
         self._buffer = b""
         self._position = 0
         self._searched = 0  # bytes after _position known to hold no end of a head
         self._first_line = b""  # of the head taken last
-        self._field_count = 0  # its lines between the first and the blank one
+        self._new_lines: list[bytes] = []  # of it, not known from the head before
+        self._known_line = b""  # the first line of the last head that was in order
+        self._known_fields: dict[bytes, tuple[bytes, bytes]] = {}  # its other lines
         self._remaining = 0
         self._ended = False
         self._error: tuple[int, str] | None = None
@@ -166,8 +178,11 @@ class MessageReader:
             return None
         return data
 
-    def _take_head(self) -> bytes | None:
-        """The next complete head, free of forbidden bytes and within the limits on its size."""
+    def _take_head(self) -> list[bytes] | None:
+        """The field lines of the next complete head, within the limits on its size.
+
+        They are free of forbidden bytes, and so is `_first_line`.
+        """
         buffer = self._buffer
         position = self._position
         end = buffer.find(HEAD_END, position + self._searched)
@@ -180,15 +195,38 @@ class MessageReader:
         self._position = end
         head = buffer if end == len(buffer) and not position else buffer[position:end]
         lines = head.split(b"\r\n")
-        if damage_in(lines):
+        del lines[-2:]
+        first = self._first_line = lines.pop(0)
+        if first == self._known_line:
+            known = self._known_fields
+            new = self._new_lines = [line for line in lines if line not in known]
+            damaged = bool(new) and damage_in(new)
+        else:
+            self._known_fields = {}
+            self._new_lines = lines
+            damaged = damage_in([first, *lines])
+        if damaged:
             self._fail(400, "control character or bare CR or LF in the head")
-        self._first_line = lines[0]
-        self._field_count = len(lines) - 3
-        if len(lines[0]) > self._limits.line_bytes:
+        if len(first) > self._limits.line_bytes:
             self._fail(414, "the first line is too long")
-        if len(head) > self._limits.head_bytes or self._field_count > self._limits.header_count:
+        if len(head) > self._limits.head_bytes or len(lines) > self._limits.header_count:
             self._fail(431, "the head is too large")
-        return head
+        return lines
+
+    def _read_fields(self, lines: list[bytes]) -> Fields:
+        """The fields of the head taken last, one of each line. Raises Refusal."""
+        new = self._new_lines
+        if not new:
+            known = self._known_fields
+            return [known[line] for line in lines]
+        parsed = self._parse(self._first_line, new)
+        if len(parsed) != len(new):
+            raise Refusal("the head is malformed")
+        known = self._known_fields | dict(zip(new, parsed, strict=True))
+        fields = [known[line] for line in lines]
+        self._known_line = self._first_line
+        self._known_fields = dict(zip(lines, fields, strict=True))
+        return fields
 
     def _check_part(self) -> None:
         """Refuse a head that is not complete, and could not become right, as early as possible."""

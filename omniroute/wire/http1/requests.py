@@ -57,14 +57,12 @@ class RequestReader(MessageReader):
     request is tolerated (RFC 9112 2.2), a second is not.
     """
 
-    __slots__ = ("_asked", "_blank_seen", "_known_host", "_known_line", "_parse")
+    __slots__ = ("_asked", "_blank_seen", "_known_host")
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
-        super().__init__(limits, ChunkedDecoder(pad=False))
-        self._parse = request_parser(parser)
+        super().__init__(limits, ChunkedDecoder(pad=False), request_parser(parser))
         self._blank_seen = False
         self._known_host: bytes | None = None
-        self._known_line: bytes | None = None
         self._asked = (b"", b"", 1)
 
     @property
@@ -84,12 +82,12 @@ class RequestReader(MessageReader):
             return None
         if self._buffer[self._position] == 13 and not self._skip_blank():
             return None
-        head = self._take_head()
-        if head is None:
+        lines = self._take_head()
+        if lines is None:
             return None
         self._blank_seen = False
         try:
-            return self._request(head)
+            return self._request(lines)
         except Refusal as refusal:
             self._fail(400, str(refusal))
 
@@ -100,15 +98,11 @@ class RequestReader(MessageReader):
         """
         self._end()
 
-    def _request(self, head: bytes) -> Request:
-        # A client repeats itself: line and host of its last request are not examined again.
+    def _request(self, lines: list[bytes]) -> Request:
         if self._first_line != self._known_line:
             self._asked = self._read_line(self._first_line)
-            self._known_line = self._first_line
         method, target, http_minor = self._asked
-        headers = self._parse(head)
-        if len(headers) != self._field_count:
-            raise Refusal("the head is malformed")
+        headers = self._read_fields(lines)
         fields = merge(headers)
         host = fields.get(b"host")
         if host != self._known_host or host is None:

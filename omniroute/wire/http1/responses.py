@@ -45,13 +45,11 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 class ResponseReader(MessageReader):
     """Reads responses: `start`, `feed`, `next_response`, then `next_body` until b"", and again."""
 
-    __slots__ = ("_interim_count", "_keep_alive", "_known_line", "_method", "_parse", "_told")
+    __slots__ = ("_interim_count", "_keep_alive", "_method", "_told")
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
-        super().__init__(limits, ChunkedDecoder(pad=True))
-        self._parse = response_parser(parser)
+        super().__init__(limits, ChunkedDecoder(pad=True), response_parser(parser))
         self._method = b""
-        self._known_line: bytes | None = None
         self._told = (0, 1)
         self._keep_alive = True
         self._interim_count = 0
@@ -100,11 +98,11 @@ class ResponseReader(MessageReader):
         if self._remaining != AWAITING:
             raise RuntimeError("no exchange waits for a response")
         while True:
-            head = self._take_head()
-            if head is None:
+            lines = self._take_head()
+            if lines is None:
                 return None
             try:
-                response = self._response(head)
+                response = self._response(lines)
             except Refusal as refusal:
                 self._fail(502, str(refusal))
             if response is not None:
@@ -124,19 +122,16 @@ class ResponseReader(MessageReader):
         """Give up this connection; whatever rule was broken, the upstream broke it."""
         super()._fail(502, message)
 
-    def _response(self, head: bytes) -> Response | None:
+    def _response(self, lines: list[bytes]) -> Response | None:
         if self._first_line != self._known_line:
             match = _STATUS_LINE.fullmatch(self._first_line)
             if match is None:
                 raise Refusal("the status line is malformed")
             self._told = int(match[2]), int(match[1])
-            self._known_line = self._first_line
         status, http_minor = self._told
         if status == 101:
             raise Refusal("the upstream switched protocols unasked")
-        headers = self._parse(head)
-        if len(headers) != self._field_count:
-            raise Refusal("the head is malformed")
+        headers = self._read_fields(lines)
         if status < 200:
             return None
         fields = merge(headers)
