@@ -1,45 +1,160 @@
-// The only place that talks HTTP. Paths are relative to the page, so any prefix in front works.
+// The only module that talks HTTP. Paths are relative to the page, so any prefix in front works.
+
+import { signal } from "@preact/signals";
 
 const ROOT = new URL("../api/", document.baseURI);
 
-let csrfToken = "";
+/** What is known of who is signed in: undefined until asked, null when nobody is.
+ *  @type {import("@preact/signals").Signal<null | undefined | {csrf_token?: string}>} */
+export const session = signal(undefined);
 
+/** @typedef {{field?: string, message: string}} Detail */
+
+/** Something that the gateway refused, or that did not reach it (status 0). */
 export class ApiError extends Error {
-  constructor(status, message) {
+  /**
+   * @param {number} status
+   * @param {string} message
+   * @param {Detail[]} [details] which field broke which rule
+   * @param {string} [type]
+   */
+  constructor(status, message, details = [], type = "") {
     super(message);
     this.status = status;
+    this.details = details;
+    this.type = type;
   }
 }
 
-async function call(method, path, body) {
-  const headers = {};
+/**
+ * @param {string} path below /api/
+ * @param {Record<string, unknown>} [query] undefined and "" are left out, lists repeat their name
+ */
+export function url(path, query = {}) {
+  const target = new URL(path, ROOT);
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== "") {
+        target.searchParams.append(name, String(one));
+      }
+    }
+  }
+  return target;
+}
+
+/**
+ * @typedef {{body?: unknown, query?: Record<string, unknown>, etag?: string, signal?: AbortSignal}} Options
+ */
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} options
+ */
+async function send(method, path, { body, query, etag, signal: abort } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
-  if (method !== "GET") headers["x-csrf-token"] = csrfToken;
+  if (method !== "GET") headers["x-csrf-token"] = session.value?.csrf_token ?? "";
+  if (etag) headers["if-match"] = `"${etag}"`;
+  const init = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
   let response;
   try {
-    response = await fetch(new URL(path, ROOT), {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-  } catch {
-    throw new ApiError(0, "The gateway does not answer.");
+    response = await fetch(url(path, query), { ...init, signal: abort });
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw new ApiError(0, "The gateway does not answer. Is it running?");
   }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    throw new ApiError(response.status, answer.error?.message ?? `status ${response.status}`);
-  }
-  return answer;
+  if (!response.ok) throw await refusal(response);
+  return response;
 }
 
-async function open(promise) {
-  const answer = await promise;
-  csrfToken = answer.csrf_token ?? "";
-  return answer;
+/** @param {Response} response */
+async function refusal(response) {
+  const told = await response.json().catch(() => ({}));
+  const error = told.error ?? {};
+  if (response.status === 401) session.value = null;
+  const message = error.message ?? `The gateway answered with status ${response.status}.`;
+  return new ApiError(response.status, message, error.details ?? [], error.type ?? "");
 }
 
-export const signInWithPassword = (password) => open(call("POST", "auth/login", { password }));
-export const signInWithLink = (link) => open(call("POST", "auth/login", { link }));
-export const currentSession = () => open(call("GET", "auth/session"));
-export const signOut = () => call("POST", "auth/logout");
-export const status = () => call("GET", "status");
+/**
+ * A call whose answer is JSON, with its version where the thing is editable.
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<{data: any, etag: string}>}
+ */
+export async function call(method, path, options) {
+  const response = await send(method, path, options);
+  const etag = (response.headers.get("etag") ?? "").replaceAll('"', "");
+  const text = await response.text();
+  return { data: text ? JSON.parse(text) : null, etag };
+}
+
+/** @param {string} path @param {Record<string, unknown>} [query] @param {AbortSignal} [abort] */
+export const get = async (path, query, abort) =>
+  (await call("GET", path, { query, signal: abort })).data;
+/** @param {string} path @param {unknown} [body] */
+export const post = async (path, body) => (await call("POST", path, { body })).data;
+/** @param {string} path @param {unknown} body @param {string} [etag] */
+export const put = async (path, body, etag) => (await call("PUT", path, { body, etag })).data;
+/** @param {string} path @param {unknown} body @param {string} [etag] */
+export const patch = async (path, body, etag) => (await call("PATCH", path, { body, etag })).data;
+/** @param {string} path @param {Record<string, unknown>} [query] */
+export const del = async (path, query) => (await call("DELETE", path, { query })).data;
+
+/**
+ * A call that answers with server-sent events; `onEvent` gets each event's name and data.
+ * @param {string} path
+ * @param {unknown} body
+ * @param {(event: {name: string, data: string}) => void} onEvent
+ * @param {AbortSignal} [abort]
+ */
+export async function stream(path, body, onEvent, abort) {
+  const response = await send("POST", path, { body, signal: abort });
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    rest += decoder.decode(value, { stream: !done });
+    const events = rest.split(/\r?\n\r?\n/);
+    rest = done ? "" : (events.pop() ?? "");
+    for (const text of events) {
+      const event = parseEvent(text);
+      if (event) onEvent(event);
+    }
+    if (done) return response.headers;
+  }
+}
+
+/** One server-sent event; null for comments and blanks. @param {string} text */
+export function parseEvent(text) {
+  let name = "message";
+  const data = [];
+  for (const line of text.split(/\r?\n/)) {
+    if (line.startsWith("event:")) name = line.slice(6).trim();
+    else if (line.startsWith("data:")) data.push(line.slice(5).replace(/^ /, ""));
+  }
+  return data.length ? { name, data: data.join("\n") } : null;
+}
+
+/** Asks who is signed in; sets `session`. */
+export async function findSession() {
+  try {
+    session.value = await get("auth/session");
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+  }
+}
+
+/** @param {{password?: string, link?: string}} how */
+export async function signIn(how) {
+  session.value = await post("auth/login", how);
+}
+
+export async function signOut() {
+  await post("auth/logout");
+  session.value = null;
+}

@@ -1,181 +1,138 @@
-// Sign in, then the status, read anew every two seconds while the page is visible.
+// The shell: who is signed in, which page is shown, menu, theme and language.
 
-import * as api from "./api.js";
-import { bytes, duration, moment } from "./format.js";
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { effect } from "@preact/signals";
 
-const REFRESH_MS = 2000;
+import { findSession, session, signIn, signOut } from "./api.js";
+import { html } from "./html.js";
+import { LANGUAGES, language, speak, t } from "./i18n.js";
+import { go, place } from "./router.js";
+import { theme } from "./state.js";
+import { Form } from "./ui/form.js";
+import { Boundary, ErrorNote, Skeleton } from "./ui/parts.js";
+import { Toasts, toastError } from "./ui/toast.js";
 
-const form = document.getElementById("sign-in");
-const password = document.getElementById("password");
-const message = document.getElementById("message");
-const view = document.getElementById("status");
-const leave = document.getElementById("sign-out");
+/** Pages in the order of the menu; each loads when it is first shown.
+ *  @type {Record<string, () => Promise<{default: any}>>} */
+const PAGES = {
+  overview: () => import("./pages/overview.js"),
+  endpoint: () => import("./pages/endpoint.js"),
+  providers: () => import("./pages/providers.js"),
+  combos: () => import("./pages/combos.js"),
+  keys: () => import("./pages/keys.js"),
+  limits: () => import("./pages/limits.js"),
+  health: () => import("./pages/health.js"),
+  analytics: () => import("./pages/analytics.js"),
+  logs: () => import("./pages/logs.js"),
+  translator: () => import("./pages/translator.js"),
+  settings: () => import("./pages/settings.js"),
+  welcome: () => import("./pages/welcome.js"),
+};
 
-let signedIn = false;
-
-function show(text) {
-  message.textContent = text;
-  message.hidden = !text;
-}
-
-function enter(isIn) {
-  signedIn = isIn;
-  form.hidden = isIn;
-  view.hidden = !isIn;
-  leave.hidden = !isIn;
-  if (!isIn) {
-    view.replaceChildren();
-    password.focus();
-  }
-}
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function section(title, ...children) {
-  const made = element("section");
-  made.append(element("h2", title), ...children);
-  return made;
-}
-
-function facts(pairs) {
-  const list = element("dl");
-  for (const [name, value] of pairs) list.append(element("dt", name), element("dd", String(value)));
-  return list;
-}
-
-function table(columns, rows) {
-  const made = element("table");
-  const head = made.createTHead().insertRow();
-  for (const column of columns) {
-    const cell = element("th", column);
-    cell.scope = "col";
-    head.append(cell);
-  }
-  const body = made.createTBody();
-  for (const row of rows) {
-    const line = body.insertRow();
-    for (const value of row) line.insertCell().textContent = String(value);
-  }
-  return made;
-}
-
-function render(status) {
-  const dropped = Object.values(status.outbox.dropped).reduce((sum, count) => sum + count, 0);
-  const parts = [];
-  if (status.problems.length) {
-    const list = element("ul");
-    for (const problem of status.problems) list.append(element("li", problem));
-    const problems = section("Problems", list);
-    problems.className = "problems";
-    parts.push(problems);
-  }
-  parts.push(
-    section(
-      status.draining ? "Gateway (stopping)" : "Gateway",
-      facts([
-        ["Endpoint", `${status.endpoint}/v1`],
-        ["Version", status.version],
-        ["Up", duration(status.uptime_s)],
-        ["Configuration file", status.configuration.file ?? "none"],
-        ["Configuration published", moment(status.configuration.published_ms)],
-        ["Configuration version", status.configuration.snapshot_version],
-      ]),
-    ),
-    section(
-      "Workers",
-      table(
-        ["Worker", "Process", "State", "Running requests", "Replaced"],
-        status.workers.map((w) => [w.worker, w.pid ?? "–", w.state, w.inflight, w.restarts]),
-      ),
-    ),
-    section(
-      "Request log",
-      facts([
-        ["Waiting to be written", `${status.outbox.records} (${bytes(status.outbox.bytes)})`],
-        ["Written since start", status.history.moved],
-        ["Dropped", dropped],
-      ]),
-    ),
-    section(
-      "Shared state",
-      facts([
-        ["Used", `${bytes(status.state.used_bytes)} of ${bytes(status.state.map_bytes)}`],
-        ["Preallocated on disk", status.state.preallocated ? "yes" : "no"],
-      ]),
-    ),
-    section(
-      "Jobs",
-      table(
-        ["Job", "State", "Last run", "Error"],
-        Object.entries(status.jobs).map(([name, job]) => [
-          name,
-          job.state,
-          moment(job.last_ms),
-          job.error || "–",
-        ]),
-      ),
-    ),
-  );
-  view.replaceChildren(...parts);
-}
-
-async function refresh() {
-  if (!signedIn || document.hidden) return;
-  try {
-    render(await api.status());
-    show("");
-  } catch (error) {
-    if (error.status === 401) enter(false);
-    show(error.message);
-  }
-}
-
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  try {
-    await api.signInWithPassword(password.value);
-    password.value = "";
-    show("");
-    enter(true);
-    await refresh();
-  } catch (error) {
-    show(error.message);
-  }
+effect(() => {
+  document.documentElement.lang = language.value.code;
+  document.documentElement.dir = language.value.dir;
 });
 
-leave.addEventListener("click", async () => {
-  try {
-    await api.signOut();
-    enter(false);
-    show("");
-  } catch (error) {
-    show(error.message);
-  }
-});
-
-async function start() {
-  const link = new URLSearchParams(location.hash.slice(1)).get("link");
-  try {
-    if (link) {
-      // Out of the address bar and the history first: it works once, but need not be seen.
-      history.replaceState(null, "", location.pathname);
-      await api.signInWithLink(link);
-    } else {
-      await api.currentSession();
-    }
-    enter(true);
-    await refresh();
-  } catch (error) {
-    enter(false);
-    if (link || error.status !== 401) show(error.message);
-  }
+function SignIn() {
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  useEffect(() => {
+    const link = new URLSearchParams(location.hash.slice(1)).get("link");
+    if (!link) return;
+    history.replaceState(null, "", location.pathname);
+    signIn({ link }).then(
+      () => go({ page: "welcome" }),
+      (caught) => setError(new Error(t("signin.link", { message: caught.message }))),
+    );
+  }, []);
+  const fields = [
+    { name: "password", label: t("signin.password"), type: "password", required: true, autocomplete: "current-password" },
+  ];
+  return html`<main class="sign-in" id="content">
+    <h1>OmniRoute</h1>
+    <div class="card">
+      <h2>${t("signin.title")}</h2>
+      ${error && html`<${ErrorNote} error=${error} />`}
+      <${Form} fields=${fields} submit=${signIn} action=${t("signin.submit")} />
+      <p class="dim">${t("signin.hint")}</p>
+    </div>
+  </main>`;
 }
 
-await start();
-setInterval(refresh, REFRESH_MS);
-document.addEventListener("visibilitychange", refresh);
+/** @param {{name: string}} props */
+function Page({ name }) {
+  const [page, setPage] = useState(/** @type {{of: string, Shown: any}} */ ({ of: "", Shown: null }));
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  useEffect(() => {
+    setError(null);
+    PAGES[name]?.().then((module) => setPage({ of: name, Shown: module.default }), setError);
+    document.title = `${t(`nav.${name}`)} · OmniRoute`;
+  }, [name]);
+  if (!PAGES[name]) return html`<p>${t("app.notfound")}</p>`;
+  if (error) return html`<${ErrorNote} error=${error} retry=${() => location.reload()} />`;
+  if (page.of !== name) return html`<${Skeleton} lines=${8} />`;
+  return html`<${Boundary} key=${name}><${page.Shown} /><//>`;
+}
+
+function Menu() {
+  const chosen = place.value.page;
+  return html`<nav class="menu" aria-label=${t("app.pages")}>
+    <a class="brand" href="#/overview">OmniRoute</a>
+    <ul>
+      ${Object.keys(PAGES)
+        .filter((name) => name !== "welcome")
+        .map(
+          (name) => html`<li key=${name}>
+            <a href=${`#/${name}`} aria-current=${name === chosen ? "page" : undefined}>${t(`nav.${name}`)}</a>
+          </li>`,
+        )}
+    </ul>
+    <div class="menu-foot">
+      <label>
+        <span>${t("app.theme")}</span>
+        <select value=${theme.value} onChange=${(/** @type {any} */ event) => (theme.value = event.currentTarget.value)}>
+          ${["system", "light", "dark"].map((each) => html`<option value=${each}>${t(`app.theme.${each}`)}</option>`)}
+        </select>
+      </label>
+      <label>
+        <span>${t("app.language")}</span>
+        <select value=${language.value.code} onChange=${(/** @type {any} */ event) => speak(event.currentTarget.value)}>
+          ${LANGUAGES.map((each) => html`<option value=${each.code}>${each.name}</option>`)}
+        </select>
+      </label>
+      <button type="button" onClick=${() => signOut().catch(toastError)}>${t("app.signout")}</button>
+    </div>
+  </nav>`;
+}
+
+function App() {
+  const [open, setOpen] = useState(false);
+  const [error, setError] = useState(/** @type {Error | null} */ (null));
+  const { page } = place.value;
+  useEffect(() => {
+    findSession().catch(setError);
+  }, []);
+  useEffect(() => setOpen(false), [page]);
+  if (error) return html`<main id="content"><${ErrorNote} error=${error} retry=${() => location.reload()} /></main>`;
+  if (session.value === undefined) return html`<main id="content"><${Skeleton} lines=${6} /></main>`;
+  if (session.value === null) return html`<${SignIn} /><${Toasts} />`;
+  return html`
+    <a class="skip" href="#content" onClick=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      document.getElementById("content")?.focus();
+    }}>${t("app.skip")}</a>
+    <div class=${`shell ${open ? "menu-open" : ""}`}>
+      <header class="bar">
+        <button type="button" aria-expanded=${open ? "true" : "false"} onClick=${() => setOpen(!open)}>${t("app.menu")}</button>
+        <strong>OmniRoute</strong>
+      </header>
+      <${Menu} />
+      <main id="content" tabindex="-1"><${Page} name=${page} /></main>
+    </div>
+    <${Toasts} />
+  `;
+}
+
+const root = document.getElementById("app");
+if (root) render(html`<${App} />`, root);

@@ -30,6 +30,7 @@ COMMANDS = {
     "children",
     "cli",
     "cli_reference",
+    "client",
     "demo",
     "doctor",
     "ports",
@@ -57,7 +58,7 @@ OWNERS = {
     "alembic": {"store"},
     "anyio": {"control", "oauth", "simulator"},
     "argon2": {"control"},
-    "brotli": {"gateway"},
+    "brotli": {"control", "gateway"},
     "cryptography": {"installation"},
     "h11": {"wire"},
     "httptools": {"wire"},
@@ -331,7 +332,7 @@ WAYS_OUT = re.compile(
     r"|trio\.open_(tcp|ssl_over_tcp)_stream|anyio\.connect_tcp|asyncio\.open_connection)$"
 )
 # Ask the gateway itself on its own port of this machine: no upstream, no way out.
-ASKS_ITSELF = {"omniroute.demo", "omniroute.doctor"}
+ASKS_ITSELF = {"omniroute.client.connection", "omniroute.demo", "omniroute.doctor"}
 HTTPX_CLIENTS = re.compile(r"(httpx\.)?(Async)?Client$")
 
 

@@ -14,17 +14,13 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from omniroute.control.content_policy import POLICY
 from omniroute.control.origins import KnownHosts
 
 FORWARDED_HEADER = b"x-omniroute-forwarded"
 
-# Nothing but our own files and calls to our own API; no inline script or style, no frames.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY_HEADER = (b"content-security-policy", POLICY.encode())
 _SECURITY_HEADERS = (
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -97,7 +93,10 @@ def parse_forwarded(value: bytes) -> tuple[str, str]:
 def _with_security_headers(send: Send) -> Send:
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *_SECURITY_HEADERS]}
+            headers = [*message["headers"], *_SECURITY_HEADERS]
+            if not any(name == _POLICY_HEADER[0] for name, _ in message["headers"]):
+                headers.append(_POLICY_HEADER)  # pages have their own
+            message = {**message, "headers": headers}
         await send(message)
 
     return wrapped
@@ -109,6 +108,7 @@ async def _answer_error(send: Send, status: int, text: str) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         *_SECURITY_HEADERS,
+        _POLICY_HEADER,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,34 +1,68 @@
 """The dashboard's files: read once, served with an ETag, nothing outside the folder reachable.
 
 A request names a key of a dictionary made at start, so no path from outside ever meets the file
-system. The files are a few tens of kilobytes.
+system. The files are some hundreds of kilobytes; what a browser takes compressed is compressed
+once, when it is first asked for. Pages come with a policy of their own (`content_policy`).
 """
 
+import gzip
 import hashlib
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Final
 
+import brotli
 from starlette.requests import Request
 from starlette.responses import Response
 
+from omniroute.control.content_policy import policy_of
 from omniroute.control.refusal import Denied
 
 # Named here rather than taken from the system's table, which differs between machines.
-_TYPES = {
+_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".json": "application/json",
 }
-INDEX = "index.html"
+INDEX: Final = "index.html"
+_WORTH_IT_BYTES: Final = 512
+_BROTLI_QUALITY: Final = 9  # higher takes seconds for the last percent
 
 
-@dataclass(frozen=True)
 class _File:
-    body: bytes
-    media_type: str
-    etag: str
+    """One file as it lies in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.body = path.read_bytes()
+        self.media_type = _TYPES[path.suffix]
+        self.headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
+        if path.suffix == ".html":
+            self.headers["content-security-policy"] = policy_of(self.body)
+        self._digest = hashlib.sha256(self.body).hexdigest()[:32]
+
+    @cached_property
+    def _brotli(self) -> bytes:
+        return brotli.compress(self.body, quality=_BROTLI_QUALITY)
+
+    @cached_property
+    def _gzip(self) -> bytes:
+        return gzip.compress(self.body, mtime=0)
+
+    def encoded(self, accepted: str) -> tuple[str, bytes, str]:
+        """(content coding or "", bytes, ETag) for an Accept-Encoding."""
+        codings = {
+            name.strip().lower()
+            for name, _, weight in (each.partition(";") for each in accepted.split(","))
+            if weight.replace(" ", "") not in ("q=0", "q=0.0")
+        }
+        if len(self.body) >= _WORTH_IT_BYTES:
+            if "br" in codings:
+                return "br", self._brotli, f'"{self._digest}-br"'
+            if "gzip" in codings:
+                return "gzip", self._gzip, f'"{self._digest}-gz"'
+        return "", self.body, f'"{self._digest}"'
 
 
 class StaticFiles:
@@ -36,7 +70,7 @@ class StaticFiles:
 
     def __init__(self, folder: Path) -> None:
         self._files = {
-            path.relative_to(folder).as_posix(): _read(path)
+            path.relative_to(folder).as_posix(): _File(path)
             for path in folder.rglob("*")
             if path.is_file() and path.suffix in _TYPES
         }
@@ -46,13 +80,11 @@ class StaticFiles:
         file = self._files.get(request.path_params["path"] or INDEX)
         if file is None:
             raise Denied(404, "there is no such file")
+        coding, body, etag = file.encoded(request.headers.get("accept-encoding", ""))
         # Revalidated each time: an upgrade shows at once, and an unchanged file costs no bytes.
-        headers = {"etag": file.etag, "cache-control": "no-cache"}
-        if request.headers.get("if-none-match") == file.etag:
+        headers = file.headers | {"etag": etag}
+        if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-        return Response(file.body, headers=headers, media_type=file.media_type)
-
-
-def _read(path: Path) -> _File:
-    body = path.read_bytes()
-    return _File(body, _TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        if coding:
+            headers["content-encoding"] = coding
+        return Response(body, headers=headers, media_type=file.media_type)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from omniroute.control.door import CONTENT_SECURITY_POLICY, Door, parse_forwarded
+from omniroute.control.content_policy import POLICY
+from omniroute.control.door import Door, parse_forwarded
 from omniroute.control.origins import KnownHosts
 
 Headers = list[tuple[bytes, bytes]]
@@ -112,8 +113,8 @@ def test_the_forwarded_header_is_read_leniently_but_harmlessly(
 async def test_every_answer_has_the_security_headers(headers: Headers) -> None:
     visit = await Visit(headers).make()
     sent = dict(visit.sent[0]["headers"])
-    assert sent[b"content-security-policy"].decode() == CONTENT_SECURITY_POLICY
-    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert sent[b"content-security-policy"].decode() == POLICY
+    assert "unsafe" not in POLICY
     assert sent[b"x-content-type-options"] == b"nosniff"
 
 

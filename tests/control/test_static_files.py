@@ -1,5 +1,7 @@
 """Only the dashboard's own files are served, and unchanged ones cost nothing."""
 
+import base64
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
+from omniroute.control.content_policy import policy_of
 from omniroute.control.routes import OpenRoute, build_router
 from omniroute.control.static_files import StaticFiles
 
@@ -48,3 +51,41 @@ async def test_an_unchanged_file_is_not_sent_again(client: httpx.AsyncClient) ->
     again = await client.get("/d/", headers={"if-none-match": etag})
     assert again.status_code == 304
     assert again.content == b""
+
+
+async def test_what_a_browser_takes_compressed_is_sent_so(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    (tmp_path / "static" / "long.js").write_text("a();\n" * 500)
+    static = StaticFiles(tmp_path / "static")
+    route = OpenRoute("/d/{path:path}", static.serve)
+    transport = httpx.ASGITransport(build_router([route], Response(status_code=404)))
+    tags = set()
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as made:
+        for accepted, coding in [
+            ("gzip, deflate, br", "br"),
+            ("gzip", "gzip"),
+            ("br;q=0, gzip", "gzip"),
+            ("identity", None),
+        ]:
+            answer = await made.get("/d/long.js", headers={"accept-encoding": accepted})
+            assert answer.headers.get("content-encoding") == coding
+            assert answer.text == "a();\n" * 500
+            assert answer.headers["vary"] == "accept-encoding"
+            tags.add(answer.headers["etag"])
+    assert len(tags) == 3, "each coding has a tag of its own (RFC 9110, 8.8.1)"
+
+
+async def test_a_page_may_run_its_own_import_map_and_no_other_inline_script(
+    tmp_path: Path,
+) -> None:
+    page = b'<script type="importmap">{"imports":{}}</script><script>evil()</script>'
+    (tmp_path / "index.html").write_bytes(page)
+    route = OpenRoute("/d/{path:path}", StaticFiles(tmp_path).serve)
+    transport = httpx.ASGITransport(build_router([route], Response(status_code=404)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as made:
+        policy = (await made.get("/d/")).headers["content-security-policy"]
+    assert policy == policy_of(page)
+    digest = base64.b64encode(hashlib.sha256(b'{"imports":{}}').digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}';" in policy
+    assert policy.count("sha256-") == 1

@@ -1,0 +1,6 @@
+// The English catalogue, one part for each page and one for what they share.
+
+import shared from "./en/shared.js";
+
+/** @type {Record<string, string>} */
+export default { ...shared };
