@@ -58,3 +58,4 @@ class Record(msgspec.Struct, kw_only=True, gc=False, array_like=True):
     queue_us: int = 0  # waited for a place at a connection or for the end of a cooldown
     beyond_microusd: int = 0  # billed beyond what was reserved
     tried: tuple[Tried, ...] = ()  # the attempts before the last one
+    guard: str = ""  # what the injection guard found, such as "high: override-instructions"

@@ -167,6 +167,7 @@ class AttemptRun:
         except (OSError, ProtocolError, DecodingError) as error:
             body = body or f"(its explanation did not arrive: {error})".encode()
         body = body[:ERROR_BODY_BYTES]
+        self._capture(body)
         said = DIALECTS[self._target.format].upstream_error(body)
         hint_s = retry_hint_s(response.fields, body, self._connection.gateway.now_ms())
         status = response.status if response.status >= 400 else 502
@@ -238,7 +239,14 @@ class AttemptRun:
         except (OSError, ProtocolError, DecodingError) as error:
             raise self._broken(error) from None
         self._release()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._capture(body)
+        return body
+
+    def _capture(self, piece: bytes) -> None:
+        ledger = self._reply.ledger
+        if ledger.capture is not None:
+            ledger.capture.answered(ledger.attempts, piece)
 
     def _translate_whole(
         self, translation: Translation, response: Response, body: bytes
@@ -269,6 +277,7 @@ class AttemptRun:
         wait_from = clock()
         self._wait_for(self._view.upstream.idle_s, wait_from)
         decoder = self._stream_decoder(response)
+        captures = reply.ledger.capture is not None
         while True:
             try:
                 piece = await read()
@@ -282,7 +291,10 @@ class AttemptRun:
                 if not piece:
                     out = tap.finish()
                 else:
-                    out = tap.feed(piece if decoder is None else decoder.feed(piece))
+                    data = piece if decoder is None else decoder.feed(piece)
+                    if captures:
+                        self._capture(data)
+                    out = tap.feed(data)
             except (DecodingError, SseTooLong, ir.FormatError) as error:
                 raise self._unreadable(error) from None
             if tap.error is not None:

@@ -12,11 +12,16 @@ that asks the upstream; it goes off when both have released it.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from omniroute.gateway.endpoints import query_key
 from omniroute.logs import redact
 from omniroute.spool import CapturedBody, Entry
+from omniroute.wire.http1 import Request
 
 if TYPE_CHECKING:
+    from omniroute.gateway.connection import ClientConnection
     from omniroute.gateway.courier import Courier
+    from omniroute.gateway.ledger import Ledger
+    from omniroute.gateway.view import View
 
 MOST_ATTEMPTS: Final = 8  # whose bodies are kept; of more the last ones are
 LEAST_SECRET: Final = 8  # bytes; anything shorter is no credential but a word
@@ -159,11 +164,28 @@ class Capture:
         ]
 
 
-def presented(fields: Mapping[bytes, bytes], query_key: bytes | None) -> list[bytes]:
+def begin_capture(
+    connection: "ClientConnection", request: Request, ledger: "Ledger", view: "View", body: bytes
+) -> None:
+    """From here on what passes of a request is kept; `body` is what the client sent."""
+    gateway = connection.gateway
+    capture = Capture(
+        gateway.courier,
+        gateway.seal,
+        view.capture.body_bytes,
+        ledger.id,
+        ledger.started_ms,
+        presented(request.fields, query_key(request.target)),
+    )
+    capture.got(body)
+    ledger.capture = connection.capture = capture
+
+
+def presented(fields: Mapping[bytes, bytes], in_query: bytes | None) -> list[bytes]:
     """The credentials with which a client came, by which a body must not be known."""
     found = [fields.get(name, b"") for name in (b"x-api-key", b"x-goog-api-key")]
     found.append(fields.get(b"authorization", b"").rpartition(b" ")[2])
-    found.append(query_key or b"")
+    found.append(in_query or b"")
     return [secret for secret in found if secret]
 
 

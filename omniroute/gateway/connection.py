@@ -30,6 +30,7 @@ from omniroute.net.transport import Transport
 from omniroute.wire.http1 import LAST_CHUNK, Limits, ProtocolError, Request, RequestReader, chunk
 
 if TYPE_CHECKING:
+    from omniroute.gateway.capture import Capture
     from omniroute.gateway.ledger import Ledger
     from omniroute.gateway.server import Gateway
     from omniroute.gateway.view import Principal, View
@@ -63,6 +64,8 @@ class ClientConnection:
         "_scope",
         "address",
         "body_wait_s",
+        "capture",
+        "client_address",
         "clock",
         "credential",
         "due",
@@ -81,6 +84,7 @@ class ClientConnection:
         self.gateway = gateway
         self.transport = transport
         self.address = address
+        self.client_address = address  # another one behind a trusted proxy
         self.clock = gateway.clock
         self.due = inf
         self.phase = Phase.IDLE
@@ -90,6 +94,7 @@ class ClientConnection:
         self.request_id = b""
         self.on_overdue: Callable[[float], None] | None = None
         self.ledger: Ledger | None = None  # of the request that is served
+        self.capture: Capture | None = None  # where its bodies are kept
         self.credential: tuple[View, bytes, Principal] | None = None  # the last judged
         self._reader = RequestReader(Limits(limits.head_bytes, limits.header_count))
         self._scope = trio.CancelScope()
@@ -153,6 +158,9 @@ class ClientConnection:
             finally:
                 self.on_overdue = None
                 self.ledger = None
+                if self.capture is not None:
+                    self.capture.release()
+                    self.capture = None
             if not self._body_complete:
                 self.keep_alive = False
                 await self._linger()
@@ -259,6 +267,8 @@ class ClientConnection:
         extra: bytes = b"",
     ) -> None:
         """One whole answer. HEAD gets the head alone."""
+        if self.capture is not None:
+            self.capture.told(body)
         if not self._body_complete:
             self.keep_alive = False
         head = answers.head(
@@ -284,6 +294,8 @@ class ClientConnection:
         self, request: Request, status: int, content_type: bytes, extra: bytes, first: bytes
     ) -> None:
         """The head of an answer of unknown length, with its first bytes in the same packet."""
+        if self.capture is not None:
+            self.capture.told(first)
         chunked = request.http_minor == 1
         if not chunked:
             self.keep_alive = False  # HTTP/1.0: the end of the connection is the end of the body
@@ -301,10 +313,14 @@ class ClientConnection:
 
     async def send_piece(self, request: Request, data: bytes) -> None:
         """Further bytes of a streamed answer."""
+        if self.capture is not None:
+            self.capture.told(data)
         await self.transport.send(chunk(data) if request.http_minor == 1 else data)
 
     async def end_stream(self, request: Request, last: bytes = b"") -> None:
         """The proper end of a streamed answer, with its last bytes."""
+        if self.capture is not None:
+            self.capture.told(last)
         if request.http_minor == 1:
             await self.transport.send(chunk(last) + LAST_CHUNK)
         elif last:

@@ -59,6 +59,11 @@ class Health:
         }
         self._reports = quota.by_connection(self._table)
 
+    @property
+    def table(self) -> Mapping[str, bytes]:
+        """All conditions as they were last read."""
+        return self._table
+
     # --- asking ---------------------------------------------------------------------------------
 
     def against(self, target: "Target", model: str, now_ms: int) -> Skipped | None:

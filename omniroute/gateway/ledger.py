@@ -16,6 +16,7 @@ from omniroute.usage import NO_USAGE, Usage, estimate_usage
 
 if TYPE_CHECKING:
     from omniroute.formats.base import Tap
+    from omniroute.gateway.capture import Capture
     from omniroute.gateway.connection import ClientConnection
     from omniroute.gateway.view import Principal, Target
 
@@ -39,9 +40,11 @@ class Ledger:
         "attempts",
         "body_bytes",
         "cache",
+        "capture",
         "combo",
         "connect_s",
         "first_byte_us",
+        "guard",
         "model_asked",
         "noted",
         "overhead_us",
@@ -88,6 +91,8 @@ class Ledger:
         self.combo = ""
         self.cache = ""
         self.session = ""
+        self.guard = ""  # what the injection guard found
+        self.capture: Capture | None = None  # where bodies are kept
         self.tried: list[Tried] = []
         self.tap: Tap | None = None  # of the stream at hand
 
@@ -211,4 +216,5 @@ class Ledger:
             session=self.session,
             queue_us=int(self.queue_s * 1e6),
             tried=tuple(self.tried),
+            guard=self.guard,
         )

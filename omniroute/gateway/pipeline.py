@@ -6,6 +6,7 @@ be hidden by another attempt. A request whose format is the target's goes on as 
 bytes; any other is decoded once and encoded for each target that is tried.
 """
 
+import logging
 from typing import Final
 
 import trio
@@ -19,12 +20,14 @@ from omniroute.formats.translate import Translation, cannot_carry, decode_reques
 from omniroute.gateway import answers
 from omniroute.gateway.admission import ADDED_INPUT_TOKENS
 from omniroute.gateway.attempt import EVENT_STREAM, AttemptRun, is_event_stream
+from omniroute.gateway.capture import begin_capture
 from omniroute.gateway.carrier import Carrier
 from omniroute.gateway.connection import ClientConnection
 from omniroute.gateway.conversation import Conversation, fingerprint_of, session_of, spreads
 from omniroute.gateway.edits import edits_of
 from omniroute.gateway.endpoints import Endpoint, Kind
 from omniroute.gateway.flights import Asked
+from omniroute.gateway.injection import InjectionGuard
 from omniroute.gateway.keeping import may_take_part
 from omniroute.gateway.ledger import Ledger
 from omniroute.gateway.passenger import Passenger
@@ -37,6 +40,8 @@ from omniroute.routing.plan import Attempt
 from omniroute.routing.resolve import Route
 from omniroute.usage import NO_USAGE, Usage, estimate_usage
 from omniroute.wire.http1 import ProtocolError, Request
+
+_log = logging.getLogger("omniroute.gateway")
 
 NOTHING_PEEKED: Final = Peek("", False, False, {})
 
@@ -119,9 +124,12 @@ class Exchange:
 
     async def _fly(self, carrier: Carrier) -> None:
         """The rest of the exchange, for its own client or for all on board of a flight."""
+        capture = self._ledger.capture
         if carrier is not self._connection:
             self._carrier = carrier
             self._reply.board(carrier)
+            if capture is not None:
+                capture.hold()  # the flight may outlast its first client
         try:
             await self._serve()
         except GatewayError as error:
@@ -136,6 +144,9 @@ class Exchange:
             # A defect of ours; what the request holds must not be held for ever.
             self._ledger.settle("failed", 500, "a defect of the gateway")
             raise
+        finally:
+            if capture is not None and carrier is not self._connection:
+                capture.release()
 
     def _asked(self) -> Asked | None:
         """How the request takes part in what is shared; None, as nearly always: not at all."""
@@ -196,6 +207,8 @@ class Exchange:
         self._body = body = await self._connection.read_body(self._request)
         ledger = self._ledger
         ledger.body_bytes = len(body)
+        if self._principal.captures:
+            begin_capture(self._connection, self._request, ledger, self._view, body)
         self._peeked = peeked = self._dialect.peek(body, self._endpoint.path)
         ledger.model_asked = peeked.model
         ledger.stream = peeked.stream
@@ -204,6 +217,23 @@ class Exchange:
         self._route = route = self._view.names.resolve(peeked.model, self._endpoint.provider)
         ledger.combo = route.combo
         check_route(self._principal, route)
+        if self._principal.guard is not None and self._endpoint.kind is not Kind.COUNT:
+            self._look_at_content(self._principal.guard)
+
+    def _look_at_content(self, guard: InjectionGuard) -> None:
+        look = guard.look(self._wanted)
+        if not look.told:
+            return
+        self._ledger.guard = look.told
+        self._reply.extra += b"x-omniroute-guard: %b\r\n" % look.told.encode("ascii")
+        _log.warning(
+            "the injection guard %s: %s",
+            "refuses a request" if look.refusal is not None else "warns",
+            look.told,
+            extra={"fields": {"request": self._ledger.id, "key": self._principal.name}},
+        )
+        if look.refusal is not None:
+            raise look.refusal
 
     async def _serve(self) -> None:
         route = self._route
@@ -345,6 +375,8 @@ class Exchange:
         else:
             reply.translation = self._translation(target, model)
             body = reply.translation.body
+        if (capture := self._ledger.capture) is not None:
+            capture.asked(self._ledger.attempts, body, target.credentials())
         response = await run.ask(self._upstream_request(target, model, body, peeked.stream))
         streams = is_event_stream(response)
         if reply.translation is None and peeked.stream != streams:

@@ -94,7 +94,7 @@ async def _send_request(
     connection: "ClientConnection", request: Request, upstream: "Upstream"
 ) -> None:
     headers = _end_to_end(request.headers)
-    headers.append((FORWARDED, f"for={connection.address};proto=http".encode("ascii")))
+    headers.append((FORWARDED, f"for={connection.client_address};proto=http".encode("ascii")))
     if request.content_length is not None:
         headers.append((b"content-length", b"%d" % request.content_length))
     elif request.chunked:

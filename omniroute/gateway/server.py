@@ -25,14 +25,17 @@ from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats.base import Dialect, ModelEntry
 from omniroute.formats.table import DEFAULT_FORMAT, DIALECTS
 from omniroute.gateway import answers
+from omniroute.gateway.addresses import AddressGuard, check_origin
 from omniroute.gateway.connection import ClientConnection, Phase
 from omniroute.gateway.conversation import Conversations
+from omniroute.gateway.courier import Courier
 from omniroute.gateway.endpoints import EXACT, Endpoint, Kind, find
 from omniroute.gateway.flights import Flights
 from omniroute.gateway.gatekeeper import Gatekeeper, cors_headers
 from omniroute.gateway.health import Health
 from omniroute.gateway.lines import Lines
 from omniroute.gateway.pipeline import Exchange
+from omniroute.gateway.proxy_log import ProxyLog, ProxyWatch
 from omniroute.gateway.relay import relay
 from omniroute.gateway.sharing import Meanings
 from omniroute.gateway.upstream import Pool
@@ -50,6 +53,7 @@ from omniroute.routing.plan import Stock
 from omniroute.routing.strategies import Turns
 from omniroute.similarity import embedding
 from omniroute.snapshot import SnapshotError, decode
+from omniroute.spool import Spool
 from omniroute.state.interface import State, StateError
 from omniroute.wire.http1 import Request
 
@@ -111,6 +115,9 @@ class Gateway:
         self._view_version = 0
         self._refused_version = 0
         self._gatekeeper = Gatekeeper(installation.key_digest)
+        self.addresses = AddressGuard(state.conditions)
+        self.seal = installation.encrypt
+        self.courier = Courier(Spool(installation.spool))
         self.clock = clock
         self.date = answers.DateLine()
 
@@ -130,6 +137,7 @@ class Gateway:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(readiness.run)
                 nursery.start_soon(self.sweep)
+                nursery.start_soon(self.courier.run)
                 nursery.start_soon(self._provide_meanings)
                 await nursery.start(self.flights.run)
                 with self._accepting:
@@ -143,6 +151,7 @@ class Gateway:
         finally:
             listener.close()
             self.pool.close()
+            self.courier.flush()
 
     async def start(self, connector: Connector) -> None:
         """The first view, waiting for a snapshot if need be, and the pool of upstreams."""
@@ -158,12 +167,14 @@ class Gateway:
 
     def _connector(self, readiness: Readiness) -> Connector:
         upstream = self.view.upstream if self._refresh() else UpstreamSettings()
-        return Connector(
+        connector = ProxyWatch(
             readiness,
             connect_s=upstream.connect_s,
             write_s=upstream.idle_s,
             dns=DnsCache(upstream.dns_ttl_s),
         )
+        connector.watch = ProxyLog(self.courier, self.now_ms, lambda: self.view).note
+        return connector
 
     def drain(self, limit_s: float) -> None:
         """Accept no more; let running requests finish within `limit_s`, then cut them."""
@@ -335,6 +346,7 @@ class Gateway:
         before = getattr(self, "view", None)
         self.view = view
         self.stock = Stock(view.targets, self.gauges, self._turns, self.rng)
+        self.addresses.adopt(view.server, view.ip_filter, view.address_limit)
         if view.cache.semantic:
             self._load_meanings.set()
         share = view.resilience.retry_budget
@@ -369,17 +381,28 @@ class Gateway:
         if snapshot_version != self._view_version:
             self._refresh()
         self.health.refresh(conditions_version)
+        addresses = self.addresses
+        addresses.refresh(conditions_version, self.health.table)
         view = self.view
         endpoint = EXACT.get(request.target) or find(request.target)
         fields = request.fields
         try:
+            connection.client_address = connection.address
+            if addresses.active:
+                connection.client_address = addresses.admit(
+                    connection.address, fields, self.now_ms()
+                )
             self._gatekeeper.check_names(view, fields)
             if request.method == b"OPTIONS" and endpoint.kind is not Kind.MANAGEMENT:
                 await self._preflight(connection, request, view, endpoint)
                 return
             principal = view.anonymous
             if endpoint.needs_key:
+                if addresses.counts:
+                    addresses.count(connection.client_address, self.now_ms())
                 principal = self._gatekeeper.principal(connection, view, request)
+                if principal.networks is not None:
+                    check_origin(principal.networks, principal.name, connection.client_address)
                 if principal.limited:
                     principal.check(self.now_ms())
             if endpoint.methods and request.method not in endpoint.methods:
@@ -400,6 +423,8 @@ class Gateway:
             else:
                 await self._answer(connection, request, view, endpoint, principal)
         except GatewayError as error:
+            if error.kind is ErrorKind.BAD_KEY:
+                addresses.guessed(connection.client_address, self.now_ms())
             extra = cors_headers(view, fields) + answers.echoed_request_id(fields)
             await connection.respond_error(request, error, _dialect(endpoint, fields), extra)
 
