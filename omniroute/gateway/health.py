@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from omniroute.state.interface import Conditions
 
 READ_EVERY_MS: Final = 1000
+PROBE_LOOK_MS: Final = 2000
+"""How soon to look again while another request tries whether a provider is back."""
+UNLISTED_MOST: Final = 256
+"""Rests of which a model that no provider lists may be one: clients make up names."""
 
 _RESTS: Final = (cooldown.CONNECTION, cooldown.LOCKOUT, cooldown.TARGET)
 
@@ -85,9 +89,10 @@ class Health:
             standing = breaker.standing(stored, now_ms)
             if standing.state != "closed" and not standing.probe_free:
                 why = breaker.read(stored).reason
-                return Skipped(
-                    f"the breaker of {target.provider_id} is open: {why}", standing.until_ms
-                )
+                until_ms = standing.until_ms
+                if standing.state == "half_open":
+                    until_ms = min(until_ms, now_ms + PROBE_LOOK_MS)
+                return Skipped(f"the breaker of {target.provider_id} is open: {why}", until_ms)
         reports = self._reports.get(target.connection_id)
         if reports is not None:
             until_ms = quota.exhausted_until_ms(reports, target.quota_threshold, now_ms, model)
@@ -152,8 +157,10 @@ class Health:
             hint_max_s=settings.hint_max_s,
             least_s=judgement.base_s,
         )
-        if mark in (Mark.LOCKOUT, Mark.TARGET) and model not in target.max_output_tokens:
-            return  # a name that somebody made up is not worth a place in what all workers read
+        of_model = mark in (Mark.LOCKOUT, Mark.TARGET)
+        unlisted = of_model and model not in target.max_output_tokens
+        if unlisted and len(self._rests) >= UNLISTED_MOST:
+            return  # perhaps a name that somebody made up, and all workers read what is written
         if mark is Mark.LOCKOUT:
             key = cooldown.lockout_key(target.connection_id, model)
         elif mark is Mark.TARGET:

@@ -16,6 +16,7 @@ import trio
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.gateway.admission import is_of_key
 from omniroute.gateway.attempt import AttemptFailed
+from omniroute.gateway.health import PROBE_LOOK_MS
 from omniroute.gateway.lines import LOOK_S
 from omniroute.gateway.permission import is_allowed, limit_error, not_allowed
 from omniroute.record import Tried
@@ -293,7 +294,8 @@ class Pursuit:
         settings = self._view.resilience
         claimant = self._ledger.admission.ticket.hex()
         if not gateway.health.admit(target, claimant, gateway.now_ms(), settings):
-            self._pass(plan, attempt, "another request tries whether it is back", None)
+            until_ms = gateway.now_ms() + PROBE_LOOK_MS
+            self._pass(plan, attempt, "another request tries whether it is back", until_ms)
             return False
         repeats = 0
         while True:
@@ -481,7 +483,7 @@ class Pursuit:
 
     def _told(self, error: GatewayError) -> GatewayError:
         """The last word where trying further makes no sense, with what was said before it."""
-        return _together([*self._failures, error], (), error.retry_after_s)
+        return _together([*self._failures, error], (), error, error.retry_after_s)
 
     def _summary(self, plan: "Plan[Target]") -> GatewayError:
         """One error for a plan that is exhausted."""
@@ -490,8 +492,14 @@ class Pursuit:
         if (back_ms := self._earliest_ms(plan)) is not None:
             waits_s.append(max(0.0, (back_ms - self._gateway.now_ms()) / 1000))
         wait_s = min(waits_s, default=None)
-        if self._failures:
-            return _together(self._failures, skipped, wait_s)
+        failures = self._failures
+        if failures:
+            # A small stand-in that finds the request too long must not tell the client to cut it
+            # when the model that it asked for is only throttled: what will pass has the word.
+            last = next((each for each in reversed(failures) if each.status in PASSING), None)
+            if last is not None:
+                return _together(failures, skipped, last, wait_s)
+            return _together(failures, skipped, failures[-1], failures[-1].retry_after_s)
         if self._refused_by_key is not None:
             return self._refused_by_key
         if skipped and all(each.reason == NOT_THIS_MODEL for each in skipped):
@@ -512,16 +520,12 @@ class Pursuit:
 
 
 def _together(
-    failures: list[GatewayError], skipped: "tuple[()] | list[Passed]", wait_s: float | None
+    failures: list[GatewayError],
+    skipped: "tuple[()] | list[Passed]",
+    last: GatewayError,
+    wait_s: float | None,
 ) -> GatewayError:
-    """Every word said, with the status of the last that may yet change, else of the last.
-
-    So a small stand-in that finds the request too long does not tell a client to cut it, when the
-    model that it asked for is only throttled.
-    """
-    last = next((each for each in reversed(failures) if each.status in PASSING), failures[-1])
-    if last.status not in PASSING:
-        wait_s = last.retry_after_s
+    """Every word said, with the status of one of them."""
     said = "; ".join(failure.message for failure in failures)
     message = f"All {len(failures)} attempts failed: {said}" if len(failures) > 1 else said
     if skipped:

@@ -92,6 +92,22 @@ async def test_where_models_are_limited_each_on_its_own_only_that_one_is_locked_
         assert told(await ask(gateway, "acme/other")) == "acme/main"
 
 
+async def test_a_model_that_no_list_names_is_locked_out_too_but_not_without_bound(
+    memory_gateway, autojump_clock, monkeypatch
+):
+    monkeypatch.setattr("omniroute.gateway.health.UNLISTED_MOST", 8)
+    upstream = Accounts(acme_main=fails(429))
+    quirk = 'quirks = ["limits-per-model"]'
+    async with memory_gateway(upstream, provider=quirk) as gateway:
+        await ask(gateway, "acme/unlisted")
+        assert (await ask(gateway, "acme/unlisted")).status == 503
+        for number in range(10):
+            await ask(gateway, f"acme/made-up-{number}")
+        assert len(conditions(gateway)) == 8
+        await ask(gateway)  # one that is listed has its place all the same
+        assert "lockout:acme/main plain" in conditions(gateway)
+
+
 async def test_bad_requests_of_clients_mark_nobody(memory_gateway, autojump_clock):
     upstream = Accounts(acme_main=fails(400, "wrong"))
     async with memory_gateway(upstream, more=QUICK) as gateway:
@@ -152,11 +168,29 @@ async def test_half_open_lets_one_request_of_all_workers_through(memory_gateway,
         await trio.sleep(0.1)
         for worker in (first, second, second):
             assert told(await ask(worker, "both")) == "beta/main"
+        answer = await ask(second)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "2")
         assert upstream.asked.count("acme/main plain") == 3
         release.set()
         assert told(await probe.answer()) == "well"
         assert conditions(first) == []
         assert told(await ask(second, "both")) == "again"
+
+
+async def test_who_may_wait_for_a_cooldown_waits_for_the_probe(memory_gateway, autojump_clock):
+    upstream = Accounts()
+    upstream.tell("acme/main", fails(500), fails(500), after(1, says("well")), says("again"))
+    more = f"{QUICK}wait_for_cooldown_s = 10\n"
+    async with memory_gateway(upstream, more=more) as gateway:
+        await ask(gateway)
+        await trio.sleep(1)
+        first, second = await gateway.client(), await gateway.client()
+        assert (await ask(gateway)).status == 500
+        await trio.sleep(31)
+        await post(first, "acme/plain")
+        await post(second, "acme/plain")
+        assert told(await first.answer()) == "well"
+        assert told(await second.answer()) == "again"
 
 
 async def test_a_probe_that_fails_is_not_repeated_and_opens_for_twice_as_long(

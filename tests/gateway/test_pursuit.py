@@ -244,6 +244,17 @@ async def test_a_stand_in_does_not_blame_the_request_for_what_will_pass(
         assert "too long" in told(answer)
 
 
+async def test_what_every_target_would_say_is_told_with_its_own_status(
+    memory_gateway, autojump_clock
+):
+    upstream = Accounts(acme_main=fails(429, "slow down"), beta_main=fails(400, "wrong type"))
+    async with memory_gateway(upstream, more=TWO + provider("gamma")) as gateway:
+        answer = await ask(gateway, "both")
+        assert (answer.status, answer.headers.get("retry-after")) == (400, None)
+        assert "slow down" in told(answer)
+        assert "wrong type" in told(answer)
+
+
 async def test_the_record_tells_every_target_that_was_tried(memory_gateway, autojump_clock):
     upstream = Accounts(acme_main=fails(429, "slow"))
     async with memory_gateway(upstream, more=TWO) as gateway:
