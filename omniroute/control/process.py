@@ -24,6 +24,7 @@ from omniroute.control.bootstrap import Foundation
 from omniroute.control.collecting import collect
 from omniroute.control.door import Door
 from omniroute.control.drain import BATCH, DrainStatus, drain_once
+from omniroute.control.insight import Insight
 from omniroute.control.jobs import Job, JobFailed
 from omniroute.control.origins import KnownHosts
 from omniroute.control.past import StoredPast
@@ -80,16 +81,26 @@ class ControlProcess:
         self._reaper = Job("reaper", _JOB_EVERY_S, self._reap)
         self._readiness = open_readiness()
         upstream = foundation.settings.upstream
+        connector = Connector(
+            self._readiness,
+            connect_s=upstream.connect_s,
+            default_ca_file=upstream.ca_file,
+        )
         self._quotas = QuotaSync(
             foundation.state.conditions,
             foundation.configuration.registry,
             foundation.installation,
-            Connector(
-                self._readiness,
-                connect_s=upstream.connect_s,
-                default_ca_file=upstream.ca_file,
-            ),
+            connector,
             EnvironmentProxies(os.environ),
+        )
+        self._insight = Insight(
+            foundation.installation.data_dir,
+            foundation.state,
+            foundation.settings.log,
+            connector,
+            os.environ,
+            foundation.warnings,
+            ca_file=upstream.ca_file,
         )
         self._status = Status(
             state=foundation.state,
@@ -97,6 +108,8 @@ class ControlProcess:
             drain=self._drain,
             jobs=self._jobs,
             quota_sync=self._quotas.describe,
+            traces=self._insight.describe_traces,
+            data_dir=foundation.installation.data_dir,
             warnings=foundation.warnings,
             endpoint=endpoint,
             dashboard=dashboard,
@@ -178,11 +191,13 @@ class ControlProcess:
             Job("sessions", _SESSIONS_EVERY_S, self._forget_sessions),
             Job("conditions", _CONDITIONS_EVERY_S, self._tidy),
             Job("quotas", _QUOTAS_EVERY_S, partial(trio.from_thread.run, self._ask_quotas)),
+            *self._insight.jobs(),
         ]
 
     def _write_history(self, store: Store) -> None:
         with self._draining:
-            while drain_once(self._state, store, BATCH, self._drain) == BATCH:
+            history = self._insight.history(store)
+            while drain_once(self._state, history, BATCH, self._drain) == BATCH:
                 pass
         if self._drain.problem:
             raise JobFailed(self._drain.problem)
@@ -259,6 +274,8 @@ class ControlProcess:
             access=access,
             status=self._status.document,
             now_ms=_now_ms,
+            live=self._insight.live,
+            metrics=self._insight.metrics,
         )
         app = build_app(services, dashboard_dir())
         public = Door(app, self._known_hosts, is_private=False)

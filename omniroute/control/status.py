@@ -48,6 +48,7 @@ class Status:
     endpoint: str
     dashboard: str
     quota_sync: Callable[[], list[dict[str, Any]]] = list
+    traces: Callable[[], dict[str, Any] | None] = lambda: None
     data_dir: Path | None = None
     fleet: Fleet = field(default_factory=Fleet)
     started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
@@ -100,6 +101,7 @@ class Status:
             "data_bytes": data_sizes(self.data_dir) if self.data_dir is not None else {},
             "health": told_health(self.state.conditions.read()[1], now_ms),
             "quota_sync": self.quota_sync(),
+            "traces": self.traces(),
             "jobs": {job.name: job.describe() for job in self.jobs},
             "problems": self._problems(stats.dropped),
         }

@@ -165,7 +165,7 @@ class Route:
     def __post_init__(self) -> None:
         if not isinstance(self.policy, Policy):
             raise RouteInvalid(f"{self.method} {self.path} declares no policy")
-        if self.method not in _METHODS or not self.path.startswith("/api/"):
+        if self.method not in _METHODS or not self.path.startswith(("/api/", "/metrics")):
             raise RouteInvalid(f"{self.method} {self.path} is no route of the API")
         if self.input is not None and self.method == "GET":
             raise RouteInvalid(f"GET {self.path} cannot have an input")
@@ -193,4 +193,4 @@ class Route:
     @property
     def area(self) -> str:
         """The first name below `/api/`: `combos`."""
-        return self.path.split("/")[2]
+        return self.path.removeprefix("/api").split("/")[1]

@@ -23,7 +23,7 @@ def _whole(text: bytes) -> Iterator[bytes]:
 ROUTES: Final = (
     Route(
         "GET",
-        "/api/metrics",
+        "/metrics",
         Policy.READ,
         "Counts and gauges in Prometheus' text format.",
         scrape,
