@@ -103,14 +103,24 @@ class Editing:
 
     def things(self, kind: str) -> list[Thing]:
         """Those of the file, then the stored ones in their order."""
-        return [*self._declared(kind), *map(self._stored, self._store.entities.all(kind))]
+        return [*self.declared(kind), *map(self._stored, self._store.entities.all(kind))]
 
     def thing(self, kind: str, id_: str) -> Thing:
         """The file's where both have it, since that one acts. Raises Denied (404)."""
-        for each in self._declared(kind):
+        for each in self.declared(kind):
             if each.id == id_:
                 return each
         return self._expected(kind, id_, any_version)
+
+    def declared(self, kind: str) -> Iterator[Thing]:
+        """Those of the configuration file."""
+        settings = self._settings()
+        section = SECTIONS[kind]
+        for index, setting in enumerate(getattr(settings, section)):
+            if settings.origin.owner((section, index)) is None:
+                values = self._given(kind, msgspec.to_builtins(setting))
+                id_ = f"file/{setting.name}" if kind == KEY else id_of(kind, values)
+                yield Thing(kind, id_, "file", values)
 
     def create(self, kind: str, values: Mapping[str, Any]) -> Thing:
         """Raises Denied: 409 when there is one, 422 for what is wrong."""
@@ -189,7 +199,7 @@ class Editing:
             value, default = getattr(section, field.name), default_of(field)
             if is_secret(field.type):
                 value = hidden(STRUCTS[name], {field.name: value})[field.name]
-            left_out = self._configuration.left_out.get(StoredName(SETTING, f"{name}.{field.name}"))
+            left_out = self.left_out(StoredName(SETTING, f"{name}.{field.name}"))
             values[field.name] = Value(
                 msgspec.to_builtins(value),
                 msgspec.to_builtins(default),
@@ -262,6 +272,10 @@ class Editing:
         own = (compiled.left_out[name] for name in new if name in touched)
         raise invalid_fields(*(Detail(one.key, rule_of(one)) for one in own))
 
+    def left_out(self, name: StoredName) -> ConfigError | None:
+        """Why this stored thing does not act; None when it does."""
+        return self._configuration.left_out.get(name)
+
     # Parts
 
     def provider_id(self, name: str) -> str:
@@ -305,7 +319,7 @@ class Editing:
         return values
 
     def _stored(self, entity: Entity) -> Thing:
-        left_out = self._configuration.left_out.get(StoredName(entity.kind, entity.id))
+        left_out = self.left_out(StoredName(entity.kind, entity.id))
         return Thing(
             kind=entity.kind,
             id=entity.id,
@@ -315,15 +329,6 @@ class Editing:
             updated_ms=entity.updated_ms,
             problem=told(left_out) if left_out else "",
         )
-
-    def _declared(self, kind: str) -> Iterator[Thing]:
-        settings = self._settings()
-        section = SECTIONS[kind]
-        for index, setting in enumerate(getattr(settings, section)):
-            if settings.origin.owner((section, index)) is None:
-                values = self._given(kind, msgspec.to_builtins(setting))
-                id_ = f"file/{setting.name}" if kind == KEY else id_of(kind, values)
-                yield Thing(kind, id_, "file", values)
 
     def _expected(self, kind: str, id_: str, match: Match) -> Thing:
         entity = self._store.entities.get(kind, id_)
@@ -342,7 +347,7 @@ class Editing:
         return settings
 
     def _refuse_declared(self, kind: str, id_: str) -> None:
-        if any(each.id == id_ for each in self._declared(kind)):
+        if any(each.id == id_ for each in self.declared(kind)):
             raise conflict(f"the {kind} {id_} is declared in {self._file()}; change it there")
 
     def _refuse_given(self, name: str, changes: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from omniroute.config import ModelSettings
+from omniroute.config import KeySettings, ModelSettings
 from omniroute.config.schema import Source
 from omniroute.config.setting import Setting, nest
 from omniroute.control.editing import default_of
@@ -22,6 +22,9 @@ from omniroute.control.editing import default_of
 # Names that people know from elsewhere, and those that would be two things.
 _NAMES: Final[Mapping[str, str]] = {"enabled": "isActive"}
 _NAMES_OF: Final[Mapping[tuple[type[Setting], str], str]] = {
+    (KeySettings, "models"): "allowedModels",
+    (KeySettings, "connections"): "allowedConnections",
+    (KeySettings, "schedule"): "accessSchedule",
     (ModelSettings, "id"): "modelId",
     (ModelSettings, "name"): "modelName",
 }
