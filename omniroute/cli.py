@@ -9,12 +9,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from omniroute import __version__
+from omniroute.client.parsing import add_commands
 
 if TYPE_CHECKING:
+    from omniroute.client.connection import Place
     from omniroute.config import Settings
 
 EXIT_REFUSED: Final = 2
@@ -107,6 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Examine the data directory, the ports, the compiled extensions and the way "
         "to each provider, one line each. Exit status 1 when something is broken.",
     )
+    add_commands(commands, [files])
     return parser
 
 
@@ -127,6 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command == "demo":
             return _demo(options)
         invocation = _invocation(options)
+        if hasattr(options, "asked"):
+            from omniroute.client.asking import run
+
+            return run(options, partial(_place, options, invocation), sys.stdout)
         if command == "check":
             from omniroute.check import check
 
@@ -154,6 +162,18 @@ def _invocation(options: argparse.Namespace) -> Invocation:
         config_file=find_config_file(named, os.environ, data_dir, here),
         overrides=_overrides(options),
     )
+
+
+def _place(options: argparse.Namespace, invocation: Invocation) -> "Place":
+    """Where the gateway is that a command asks. Raises ConfigError, GatewayError."""
+    from omniroute.client.connection import local, remote
+
+    if hasattr(options, "url"):
+        return remote(options.url)
+    server = invocation.load().server
+    host = server.host if server.host not in ("0.0.0.0", "::") else "localhost"
+    shown = f"[{host}]" if ":" in host else host
+    return local(invocation.data_dir, f"http://{shown}:{server.dashboard_port}")
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, object]:

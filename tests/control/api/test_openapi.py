@@ -1,16 +1,13 @@
 """The OpenAPI document is whole, and what is answered is what it says: asked by schemathesis."""
 
 import socket
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import requests
 import schemathesis
-import trio
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -23,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
 from omniroute.control.api.declare import Route
 from omniroute.control.api.openapi import document_of
 from omniroute.control.api.services import Services
-from omniroute.control.app import API, build_app
-from omniroute.control.serving import serve_app
+from omniroute.control.app import API
+from tests.control.served import served
 
 CHECKS = [
     not_a_server_error,
@@ -84,25 +81,12 @@ async def test_the_running_gateway_gives_the_document(
 
 
 @pytest.fixture
-def url(services: Services, tmp_path: Path) -> Iterator[str]:
-    """The app on a socket, in a thread of its own."""
-    (tmp_path / "dashboard").mkdir()
-    app = build_app(services, tmp_path / "dashboard")
+def url(services: Services) -> Iterator[str]:
+    """Where the app answers."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    ending: list[tuple[trio.lowlevel.TrioToken, trio.Event]] = []
-
-    async def serve() -> None:
-        end = trio.Event()
-        ending.append((trio.lowlevel.current_trio_token(), end))
-        await serve_app(app, listener, end.wait)
-
-    thread = threading.Thread(target=trio.run, args=(serve,))
-    thread.start()
-    yield f"http://127.0.0.1:{port}"
-    ((token, end),) = ending
-    token.run_sync_soon(end.set)
-    thread.join()
+    with served(services, listener, is_private=False):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.slow
