@@ -28,6 +28,7 @@ class Database:
 
     def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self.path = path
+        self.busy_timeout_ms = busy_timeout_ms
         self._engine = _engine(path, busy_timeout_ms)
         self._write_engine = self._engine.execution_options(omniroute_writes=True)
         self._write_lock = threading.Lock()
@@ -66,6 +67,14 @@ class Database:
                 yield connection
             finally:
                 self._mine.connection = None
+
+    @contextlib.contextmanager
+    def writers_waiting(self) -> Iterator[None]:
+        """No other thread writes with this object within."""
+        if self._current() is not None:
+            raise StoreError("cannot replace the database inside of a transaction")
+        with self._write_lock:
+            yield
 
     @contextlib.contextmanager
     def reading(self, doing: str) -> Iterator[Connection]:

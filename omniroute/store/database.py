@@ -4,6 +4,7 @@
 `connecting` for what holds of every call: threads, transactions, errors.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import Integer, func, literal_column, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from omniroute.record import Record
-from omniroute.store import rollups, startup
+from omniroute.store import copies, rollups, startup
 from omniroute.store.analytics import Analytics
 from omniroute.store.audit import Audit
 from omniroute.store.captured import Bodies, ProxyLog
@@ -26,6 +27,9 @@ from omniroute.store.schema import INSERT_REQUEST, meta, record_of, requests, ro
 
 _LONGEST_MS = DAY_MS  # no request takes longer
 _INTEGER_MAX = (1 << 63) - 1
+
+_REVISION = "SELECT version_num FROM alembic_version"
+BEFORE_MIGRATION = "before-migration"
 
 Row = tuple[Any, ...]
 
@@ -47,8 +51,12 @@ class Store(Database):
         self.proxy_log = ProxyLog(self)
 
     @classmethod
-    def open(cls, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> "Store":
+    def open(
+        cls, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, backup_first: bool = True
+    ) -> "Store":
         """Opens the database; makes it when missing; brings an older one to this version.
+
+        An older one is copied first, into the folder `backups` beside it.
 
         Raises `StoreNewer` for one of a newer version, `StoreDamaged`, `StoreBusy`, `StoreError`.
         """
@@ -57,22 +65,36 @@ class Store(Database):
         store = cls(path, busy_timeout_ms=busy_timeout_ms)
         if needs_migration:
             try:
-                store.migrate()
+                store.migrate(backup_first=backup_first)
             except BaseException:
                 store.close()
                 raise
         return store
 
-    def migrate(self) -> None:
+    def migrate(self, *, backup_first: bool = True) -> None:
         """Brings the schema to head, in one transaction. Nothing to do is cheap."""
+        with self.reading("read its schema") as connection:
+            revision = connection.exec_driver_sql(_REVISION).scalar_one()
+        if revision == HEAD:
+            return
+        if backup_first:
+            copies.keep_aside(self.path, time.time_ns() // 1_000_000, BEFORE_MIGRATION)
         with self.writing("migrate the database") as connection:
-            revision = connection.exec_driver_sql(
-                "SELECT version_num FROM alembic_version"
-            ).scalar_one()
-            if revision != HEAD:
+            revision = connection.exec_driver_sql(_REVISION).scalar_one()
+            if revision != HEAD:  # another process may have been first
                 from omniroute.store import migrate  # loads Alembic
 
                 migrate.upgrade(connection)
+
+    def replace(self, source: Path) -> None:
+        """Makes this database what the one in `source` is, in one transaction.
+
+        `source` must have this version's schema. Writers of this process wait meanwhile; readers
+        see the old or the new. Raises `StoreError` and its kinds, and then nothing has changed.
+        """
+        with self.writers_waiting():
+            copies.put_back(source, self.path, busy_timeout_ms=self.busy_timeout_ms)
+            self._slice_ids.forget()
 
     # --- history ---
 

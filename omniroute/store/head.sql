@@ -30,7 +30,7 @@ CREATE TABLE requests (
     output_tokens BIGINT NOT NULL,
     reasoning_tokens BIGINT NOT NULL,
     usage_source TEXT NOT NULL,
-    cost_microusd BIGINT NOT NULL, tier TEXT DEFAULT '' NOT NULL, combo TEXT DEFAULT '' NOT NULL, cache TEXT DEFAULT '' NOT NULL, session TEXT DEFAULT '' NOT NULL, queue_us BIGINT DEFAULT '0' NOT NULL, beyond_microusd BIGINT DEFAULT '0' NOT NULL, tried TEXT DEFAULT '[]' NOT NULL, slice_id BIGINT DEFAULT '0' NOT NULL,
+    cost_microusd BIGINT NOT NULL, tier TEXT DEFAULT '' NOT NULL, combo TEXT DEFAULT '' NOT NULL, cache TEXT DEFAULT '' NOT NULL, session TEXT DEFAULT '' NOT NULL, queue_us BIGINT DEFAULT '0' NOT NULL, beyond_microusd BIGINT DEFAULT '0' NOT NULL, tried TEXT DEFAULT '[]' NOT NULL, guard TEXT DEFAULT '' NOT NULL, slice_id BIGINT DEFAULT '0' NOT NULL,
     PRIMARY KEY (id)
 );
 CREATE INDEX requests_by_time ON requests (started_ms);

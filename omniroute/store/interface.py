@@ -70,7 +70,8 @@ class Entity(NamedTuple):
 SEALED = "sealed:"
 """Begins each string in an entity's body or a key's settings that holds a sealed secret.
 
-What follows is base64 of what `Installation.encrypt` made. A copy without credentials has "" there.
+What follows is base64 of what `Installation.encrypt` made. In a copy without credentials, the name
+of such a value is missing with it.
 """
 
 

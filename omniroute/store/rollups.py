@@ -11,6 +11,7 @@ transaction, so being killed at any moment keeps the invariant. Trimming the his
 roll-ups as they are: they are the longer memory.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -147,12 +148,31 @@ def rolled_until(connection: Connection) -> int:
 
 
 def rows_are_gone(connection: Connection) -> None:
-    """Must follow on removing requests, and on whatever else changes the numbers of rows.
+    """Must follow on removing requests that are in the roll-ups, in the same transaction.
 
     Rows are numbered behind the last one there is, so numbers of removed ones may come again.
-    Nothing may have been pending.
     """
-    _set_rolled_row(connection, _last_row(connection))
+    _set_rolled_row(connection, min(_rolled_row(connection), _last_row(connection)))
+
+
+def last_rolled_id(connection: sqlite3.Connection) -> str | None:
+    """The id of the last request that is in the roll-ups: for after a `VACUUM`, which may number
+    rows anew but keeps their order."""
+    row = connection.execute(
+        "SELECT id FROM requests WHERE rowid <= (SELECT CAST(value AS INT) FROM meta "
+        "WHERE name = ?) ORDER BY rowid DESC LIMIT 1",
+        (_ROW_FACT,),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_last_rolled_id(connection: sqlite3.Connection, id_: str | None) -> None:
+    """Says that the roll-ups hold all requests up to this one, and none without one."""
+    connection.execute(
+        "INSERT OR REPLACE INTO meta (name, value) SELECT ?, "
+        "CAST(coalesce((SELECT rowid FROM requests WHERE id = ?), 0) AS TEXT)",
+        (_ROW_FACT, id_),
+    )
 
 
 def _histogram(values: str | None) -> bytes:

@@ -71,6 +71,7 @@ requests = Table(
     Column("queue_us", BigInteger, nullable=False, server_default="0"),
     Column("beyond_microusd", BigInteger, nullable=False, server_default="0"),
     Column("tried", Text, nullable=False, server_default="[]"),  # JSON
+    Column("guard", Text, nullable=False, server_default=""),
     Column("slice_id", BigInteger, nullable=False, server_default="0"),
     Index("requests_by_time", "started_ms"),
     Index("requests_by_slice", "slice_id", "started_ms"),
@@ -238,6 +239,7 @@ meta = Table(
 
 COLUMNS = tuple(column.name for column in requests.columns)
 _USAGE_AT = Record.__struct_fields__.index("usage")
+_TRIED_AT = Record.__struct_fields__.index("tried")
 _encoder = msgspec.json.Encoder()
 _tried = msgspec.json.Decoder(tuple[Tried, ...])
 
@@ -249,8 +251,9 @@ def row_of(record: Record, slice_id: int) -> tuple[Any, ...]:
     return (
         *fields[:_USAGE_AT],
         *astuple(record.usage),
-        *fields[_USAGE_AT + 1 : -1],
+        *fields[_USAGE_AT + 1 : _TRIED_AT],
         tried,
+        *fields[_TRIED_AT + 1 :],
         slice_id,
     )
 

@@ -49,6 +49,7 @@ def _history() -> None:
         Column("cache", Text, nullable=False),
         UniqueConstraint(*_SLICE, "status_class", "cache"),
     )
+    op.add_column("requests", Column("guard", Text, nullable=False, server_default=""))
     op.add_column("requests", Column("slice_id", BigInteger, nullable=False, server_default="0"))
     names = ", ".join(_SLICE)
     op.execute(
