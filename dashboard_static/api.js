@@ -5,7 +5,7 @@ import { signal } from "@preact/signals";
 const ROOT = new URL("../api/", document.baseURI);
 
 /** What is known of who is signed in: undefined until asked, null when nobody is.
- *  @type {import("@preact/signals").Signal<null | undefined | {csrf_token?: string}>} */
+ *  @type {import("@preact/signals").Signal<null | undefined | {csrf_token?: string, needs_password?: boolean}>} */
 export const session = signal(undefined);
 
 /** @typedef {{field?: string, message: string}} Detail */
@@ -140,13 +140,10 @@ export function parseEvent(text) {
   return data.length ? { name, data: data.join("\n") } : null;
 }
 
-/** Asks who is signed in; sets `session`. */
+/** Asks who is signed in; sets `session`. (`auth/session` would refuse, which browsers log as an error.) */
 export async function findSession() {
-  try {
-    session.value = await get("auth/session");
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 401) throw error;
-  }
+  const found = await get("auth/status");
+  session.value = found.signed_in ? found : null;
 }
 
 /** @param {{password?: string, link?: string}} how */

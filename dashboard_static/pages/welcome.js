@@ -1,0 +1,7 @@
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { PageHead } from "../ui/parts.js";
+
+export default function Page() {
+  return html`<${PageHead} title=${t("nav.welcome")} />`;
+}
