@@ -172,9 +172,9 @@ class Pursuit:
             self._given = attempt = plan.next_attempt()
             if self._busy and (attempt is None or attempt.of is not self._busy[0][0].of):
                 # Every account of that model is at its limits: stand in line before going on.
-                if await self._queue(plan):
-                    return True
-                self._busy.clear()
+                while self._busy and self._ledger.attempts < most:
+                    if await self._queue(plan):
+                        return True
             if attempt is None:
                 return False
             if self._ledger.attempts >= most:
@@ -188,7 +188,7 @@ class Pursuit:
                 if await self._at(plan, attempt):
                     return True
             else:
-                self._refused(plan, attempt, refusal)
+                self._refused(plan, attempt, refusal, attempt.connection.queue_wait_s)
 
     def _reserve(self, attempt: "Attempt[Target]") -> Refusal | None:
         target, model = attempt.connection, attempt.model
@@ -209,8 +209,17 @@ class Pursuit:
             ledger.price = price
         return refusal
 
-    def _refused(self, plan: "Plan[Target]", attempt: "Attempt[Target]", refusal: Refusal) -> None:
-        """A limit is in the way: of the key, for a while, or for long."""
+    def _refused(
+        self,
+        plan: "Plan[Target]",
+        attempt: "Attempt[Target]",
+        refusal: Refusal,
+        patience_s: float,
+    ) -> None:
+        """A limit is in the way: of the key, for a while (no longer than `patience_s`), or longer.
+
+        What may be waited for is put to those that are busy.
+        """
         meter = refusal.hold.meter
         now_ms = self._gateway.now_ms()
         if is_of_key(meter):
@@ -221,7 +230,7 @@ class Pursuit:
             self._refused_by_key = self._refused_by_key or error
             self._pass(plan, attempt, "takes more than the key has left", None)
             return
-        if _is_short(refusal, attempt.connection.queue_wait_s):
+        if _is_short(refusal, patience_s):
             self._busy.append((attempt, refusal))
             return
         until_ms = None if refusal.wait_ms is None else now_ms + refusal.wait_ms
@@ -236,19 +245,21 @@ class Pursuit:
         plan.skipped.append(Passed(target.connection_id, name, attempt.why, reason, until_ms))
 
     async def _queue(self, plan: "Plan[Target]") -> bool:
-        """Wait for a place where the fewest wait and one is soonest free. True when answered."""
+        """Wait for a place at one of the busy accounts of a model. True when it has answered.
+
+        The request stands in line where the fewest stand; at the head it looks at the others too,
+        where nobody stands. Accounts that are not worth waiting for leave `_busy`.
+        """
         gateway = self._gateway
         lines = gateway.lines
-        chosen = min(
+        clock = gateway.clock
+        own, _ = min(
             self._busy,
             key=lambda each: (lines.standing(each[0].connection.connection_id), each[1].wait_ms),
         )
-        for other, _ in (each for each in self._busy if each is not chosen):
-            self._pass(plan, other, "its limits are reached", None)
-        attempt = chosen[0]
-        target = attempt.connection
-        clock = gateway.clock
+        target = own.connection
         self._ledger.admission.give_back(gateway.now_ms())
+        found: Attempt[Target] | None = None
         began = look_at = clock()
         deadline = began + target.queue_wait_s
         place = lines.join(target.connection_id, self._principal.id)
@@ -260,27 +271,40 @@ class Pursuit:
                         began = await self._keepalive(began)
                     continue
                 gateway.look_at_conditions()
-                if (against := self._standing(target, attempt.model)) is not None:
-                    self._pass(plan, attempt, against.reason, against.until_ms)
-                    return False
-                found = self._reserve(attempt)
-                if found is None:
+                found, look_s = self._look(plan, own, deadline - clock())
+                if found is not None or all(each is not own for each, _ in self._busy):
                     break
-                if is_of_key(found.hold.meter) or not _is_short(found, deadline - clock()):
-                    self._refused(plan, attempt, found)
-                    return False
-                if found.hold.meter.measure == "running" or found.wait_ms is None:
-                    look_at = clock() + LOOK_S
-                else:
-                    look_at = clock() + found.wait_ms / 1000
+                look_at = clock() + look_s
             else:
                 reason = f"all its places stayed taken for {target.queue_wait_s:g} s"
-                self._pass(plan, attempt, reason, gateway.now_ms() + 1000)
-                return False
+                for each, _ in self._busy:
+                    self._pass(plan, each, reason, gateway.now_ms() + 1000)
+                self._busy.clear()
         finally:
             self._ledger.queue_s += clock() - began
             lines.leave(target.connection_id, place)
-        return await self._at(plan, attempt)
+        return found is not None and await self._at(plan, found)
+
+    def _look(
+        self, plan: "Plan[Target]", own: "Attempt[Target]", patience_s: float
+    ) -> "tuple[Attempt[Target] | None, float]":
+        """The first of the busy with a place, which is taken; else when to look again, in s."""
+        busy, self._busy = self._busy, []
+        look_s = patience_s
+        for number, (attempt, known) in enumerate(busy, 1):
+            target = attempt.connection
+            if attempt is not own and target.connection_id in self._gateway.lines:
+                self._busy.append((attempt, known))
+            elif (against := self._standing(target, attempt.model)) is not None:
+                self._pass(plan, attempt, against.reason, against.until_ms)
+            elif (refusal := self._reserve(attempt)) is None:
+                self._busy += busy[number:]
+                return attempt, 0.0
+            else:
+                self._refused(plan, attempt, refusal, patience_s)
+                soon = refusal.hold.meter.measure == "running"
+                look_s = min(look_s, LOOK_S if soon else (refusal.wait_ms or 0) / 1000)
+        return None, look_s
 
     # --- asking ---------------------------------------------------------------------------------
 

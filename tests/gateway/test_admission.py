@@ -308,6 +308,45 @@ async def test_who_has_to_wait_stands_in_the_shortest_line(memory_gateway, autoj
     assert sorted(upstream.asked) == ["beta/one plain"] * 2 + ["beta/two plain"] * 2
 
 
+async def test_who_stands_first_takes_a_place_that_comes_free_elsewhere(
+    memory_gateway, autojump_clock
+):
+    upstream = Accounts(beta_one=after(60, says("one")))
+    upstream.tell("beta/two", after(2, says("two")))
+    more = provider("beta", "one", "two", limits="max_concurrent = 1\nqueue_wait_s = 20")
+    order: list[str] = []
+    async with (
+        memory_gateway(upstream, more=more) as gateway,
+        trio.open_nursery() as nursery,
+    ):
+        began = trio.current_time()
+        for number in range(6):
+            client = await gateway.client()
+            await post(client, "beta/plain")
+            nursery.start_soon(answered, client, order, str(number))
+            await trio.sleep(0.01)
+    assert sorted(order) == ["0", "1", "2", "3", "4", "5"]  # nobody gave up
+    assert upstream.asked.count("beta/one plain") == 1
+    assert max(upstream.times) - began < 9
+    assert reserved(gateway) == {}
+
+
+async def test_who_waited_and_was_refused_waits_for_the_other_account(
+    memory_gateway, autojump_clock
+):
+    upstream = Accounts()
+    upstream.tell("beta/one", after(1, says("one")), fails(429))
+    upstream.tell("beta/two", after(5, says("two")))
+    more = provider("beta", "one", "two", limits="max_concurrent = 1")
+    async with memory_gateway(upstream, more=more) as gateway:
+        running = [await gateway.client() for _ in range(2)]
+        for client in running:
+            await post(client, "beta/plain")
+            await trio.sleep(0.01)
+        assert told(await ask(gateway, "beta/plain")) == "two"
+        assert [each[5:8] for each in upstream.asked] == ["one", "two", "one", "two"]
+
+
 async def test_a_failure_from_a_line_leaves_the_model_of_the_line_only(
     memory_gateway, autojump_clock
 ):

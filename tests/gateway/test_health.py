@@ -188,6 +188,7 @@ async def test_who_may_wait_for_a_cooldown_waits_for_the_probe(memory_gateway, a
         assert (await ask(gateway)).status == 500
         await trio.sleep(31)
         await post(first, "acme/plain")
+        await trio.sleep(0.1)
         await post(second, "acme/plain")
         assert told(await first.answer()) == "well"
         assert told(await second.answer()) == "again"
