@@ -24,6 +24,7 @@ from omniroute.control.api import (
     providers,
     resilience,
     routing,
+    settings,
     system,
 )
 from omniroute.control.api.declare import Route
@@ -44,6 +45,7 @@ _AREAS: Final = (
     providers.ROUTES,
     resilience.ROUTES,
     routing.ROUTES,
+    settings.ROUTES,
     system.ROUTES,
 )
 _ROUTES: Final[tuple[Route, ...]] = tuple(route for area in _AREAS for route in area)

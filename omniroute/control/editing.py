@@ -13,6 +13,7 @@ secret that comes back as it was shown (`sealing.hidden`) stays what it is. Ever
 one change is made at a time.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -208,28 +209,48 @@ class Editing:
             )
         return values, 0 if entity is None else entity.version
 
-    def change_section(
-        self, name: str, changes: Mapping[str, Any], match: Match = any_version
+    def change_sections(
+        self,
+        changes: Mapping[str, Mapping[str, Any]],
+        match: Match = any_version,
+        *,
+        match_all: Match = any_version,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Stores these settings; None ends what is stored. Returns what was and is stored of the
-        section, without secrets. Raises Denied: 409 for what another source gives, 412, 422."""
-        self._refuse_given(name, changes)
-        struct = STRUCTS[name]
-        self._refuse_placeholders(struct, changes)
+        """Stores settings by section and key; None ends what is stored of one. Returns what was and
+        is stored of these sections, without secrets.
+
+        `match` is asked with the version of each section, `match_all` with that of all that is
+        stored. Raises Denied: 409 for what another source gives, 412, 422.
+        """
+        for name, values in changes.items():
+            self._refuse_given(name, values)
 
         def work() -> tuple[dict[str, Any], dict[str, Any]]:
-            entity = self._store.entities.get(SETTING, name)
-            match(0 if entity is None else entity.version)
-            known = {} if entity is None else self._opened(entity)
-            made = {key: value for key, value in {**known, **changes}.items() if value is not None}
-            body = _json(seal(struct, made, self._installation))
-            if entity is None:
-                self._store.entities.create(SETTING, name, body, self._now_ms())
-            else:
-                self._store.entities.replace(SETTING, name, body, self._now_ms())
-            return hidden(struct, known), hidden(struct, made)
+            match_all(self._store.entities.version())
+            stored = {name: self._store_section(name, changes[name], match) for name in changes}
+            before = {name: known for name, (known, _) in stored.items()}
+            return before, {name: made for name, (_, made) in stored.items()}
 
-        return self.change(work, *(StoredName(SETTING, f"{name}.{key}") for key in changes))
+        names = (f"{name}.{key}" for name, values in changes.items() for key in values)
+        return self.change(work, *(StoredName(SETTING, name) for name in names))
+
+    def _store_section(
+        self, name: str, changes: Mapping[str, Any], match: Match
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        struct = STRUCTS[name]
+        entity = self._store.entities.get(SETTING, name)
+        match(0 if entity is None else entity.version)
+        known = {} if entity is None else self._opened(entity)
+        wished = {**known, **unshown(struct, changes, known)}
+        made = {key: value for key, value in wished.items() if value is not None}
+        with _within(name):
+            self._refuse_placeholders(struct, made)
+        body = _json(seal(struct, made, self._installation))
+        if entity is None:
+            self._store.entities.create(SETTING, name, body, self._now_ms())
+        else:
+            self._store.entities.replace(SETTING, name, body, self._now_ms())
+        return hidden(struct, known), hidden(struct, made)
 
     # Any change
 
@@ -269,8 +290,8 @@ class Editing:
         if new[0] not in touched:
             error = compiled.left_out[new[0]]
             raise conflict(f"the {new[0]} would no longer work: {told(error)}")
-        own = (compiled.left_out[name] for name in new if name in touched)
-        raise invalid_fields(*(Detail(one.key, rule_of(one)) for one in own))
+        own = [(name, compiled.left_out[name]) for name in new if name in touched]
+        raise invalid_fields(*(Detail(_field(name, error), rule_of(error)) for name, error in own))
 
     def left_out(self, name: StoredName) -> ConfigError | None:
         """Why this stored thing does not act; None when it does."""
@@ -416,6 +437,24 @@ def default_of(field: msgspec.structs.FieldInfo) -> Any:
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return None
+
+
+@contextlib.contextmanager
+def _within(section: str) -> Iterator[None]:
+    """Fields that are refused are told with their section."""
+    try:
+        yield
+    except Denied as denial:
+        raise invalid_fields(
+            *(Detail(f"{section}.{field}", message) for field, message in denial.details)
+        ) from denial
+
+
+def _field(name: StoredName, error: ConfigError) -> str:
+    """Which field of what was sent is wrong; of settings with their section."""
+    if name.kind != SETTING or error.stored is None:  # None: another place contradicts it
+        return error.key
+    return f"{name.id.partition('.')[0]}.{error.key}"
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -107,7 +107,7 @@ def test_what_the_file_declares_is_not_edited(editing: Editing) -> None:
         lambda: editing.create("combo", combo("filed", "acme/one")),
         lambda: editing.patch("combo", "filed", {"strategy": "random"}),
         lambda: editing.delete("combo", "filed"),
-        lambda: editing.change_section("resilience", {"retries": 1}),
+        lambda: editing.change_sections({"resilience": {"retries": 1}}),
     ):
         error = refused(change)
         assert error.status == 409
@@ -185,27 +185,27 @@ def test_a_short_prefix_names_the_provider(editing: Editing) -> None:
 
 
 def test_settings_know_value_default_and_source(editing: Editing) -> None:
-    _, stored = editing.change_section("resilience", {"retry_base_ms": 7})
-    assert stored == {"retry_base_ms": 7}
+    _, stored = editing.change_sections({"resilience": {"retry_base_ms": 7}})
+    assert stored == {"resilience": {"retry_base_ms": 7}}
     section, version = editing.section("resilience")
     assert section["retry_base_ms"] == (7, 250, "stored", "")
     assert section["retries"] == (3, 1, "file", "")
     assert section["max_attempts"].source == "default"
     assert version > 0
-    editing.change_section("resilience", {"retry_base_ms": None})
+    editing.change_sections({"resilience": {"retry_base_ms": None}})
     assert editing.section("resilience")[0]["retry_base_ms"] == (250, 250, "default", "")
 
 
 def test_a_setting_out_of_bounds_is_refused_by_its_name(
     editing: Editing, snapshot: Callable[[], Snapshot]
 ) -> None:
-    error = refused(lambda: editing.change_section("resilience", {"retry_base_ms": -1}))
-    assert (error.status, error.details[0].field) == (422, "retry_base_ms")
+    error = refused(lambda: editing.change_sections({"resilience": {"retry_base_ms": -1}}))
+    assert (error.status, error.details[0].field) == (422, "resilience.retry_base_ms")
     assert snapshot().resilience.retry_base_ms == 250
 
 
 def test_what_only_a_start_reads_is_not_stored(editing: Editing) -> None:
-    assert refused(lambda: editing.change_section("server", {"port": 1})).status == 409
+    assert refused(lambda: editing.change_sections({"server": {"port": 1}})).status == 409
 
 
 def test_what_the_file_declares_later_can_still_be_deleted_from_the_store(
@@ -246,3 +246,26 @@ def test_what_cannot_be_published_is_tried_again(
     configuration.reload_if_changed()
     assert [view.name for view in snapshot().combos] == ["filed", "fast"]
     assert configuration.error == ""
+
+
+def test_several_sections_are_changed_together_or_not_at_all(
+    editing: Editing, snapshot: Callable[[], Snapshot]
+) -> None:
+    good, bad = {"sticky_limit": 7}, {"retry_base_ms": -1}
+    refused(lambda: editing.change_sections({"routing": good, "resilience": bad}))
+    assert snapshot().routing.sticky_limit == 3
+    editing.change_sections({"routing": good, "resilience": {"retry_base_ms": 1}})
+    assert snapshot().routing.sticky_limit == 7
+
+
+def test_a_secret_setting_lies_sealed_and_stays_when_it_comes_back(
+    editing: Editing, snapshot: Callable[[], Snapshot], store: Store
+) -> None:
+    proxy = f"http://user:{CANARY}@proxy.example:8080"
+    editing.change_sections({"server": {"proxy": proxy}})
+    shown = editing.section("server")[0]["proxy"].value
+    assert shown == "http://[secret]@proxy.example:8080"
+    editing.change_sections({"server": {"proxy": shown, "keepalive_s": 9.0}})
+    assert snapshot().server.proxy == proxy
+    with sqlite3.connect(store.path) as connection:
+        assert CANARY not in "\n".join(connection.iterdump())
