@@ -252,6 +252,10 @@ class Harness:
         self.state = state
         self._connect = connect
 
+    @property
+    def installation(self) -> Installation:
+        return self.gateway._installation
+
     async def client(self) -> RawClient:
         return RawClient(await self._connect())
 
