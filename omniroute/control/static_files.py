@@ -44,7 +44,8 @@ class _File:
 
     @cached_property
     def _brotli(self) -> bytes:
-        return brotli.compress(self.body, quality=_BROTLI_QUALITY)
+        compressed: bytes = brotli.compress(self.body, quality=_BROTLI_QUALITY)
+        return compressed
 
     @cached_property
     def _gzip(self) -> bytes:
