@@ -27,9 +27,16 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
     def clamped(self) -> "Usage":
         """The nearest usage that keeps the invariants; upstreams do report impossible numbers."""
-        read = max(0, self.cache_read_tokens)
-        write = max(0, self.cache_write_tokens)
-        output = max(0, self.output_tokens)
+        read, write = self.cache_read_tokens, self.cache_write_tokens
+        output = self.output_tokens
+        if (
+            read >= 0
+            and write >= 0
+            and read + write <= self.input_tokens
+            and 0 <= self.reasoning_tokens <= output
+        ):
+            return self
+        read, write, output = max(0, read), max(0, write), max(0, output)
         return Usage(
             input_tokens=max(self.input_tokens, read + write),
             cache_read_tokens=read,
