@@ -12,9 +12,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Router
 
 from omniroute.control.api import (
+    analytics,
     audit,
     auth,
     combos,
+    history,
     keys,
     live,
     logs,
@@ -34,9 +36,11 @@ from omniroute.control.routes import OpenRoute, build_router
 from omniroute.control.static_files import StaticFiles
 
 _AREAS: Final = (
+    analytics.ROUTES,
     audit.ROUTES,
     auth.ROUTES,
     combos.ROUTES,
+    history.ROUTES,
     keys.ROUTES,
     live.ROUTES,
     logs.ROUTES,
