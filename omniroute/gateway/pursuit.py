@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from omniroute.errors import ErrorKind, GatewayError
+from omniroute.errors import GatewayError
 from omniroute.gateway.admission import is_of_key
 from omniroute.gateway.attempt import AttemptFailed
 from omniroute.gateway.health import PROBE_LOOK_MS
+from omniroute.gateway.last_word import NOT_THIS_ACCOUNT, NOT_THIS_MODEL, exhausted, told
 from omniroute.gateway.lines import LOOK_S
-from omniroute.gateway.permission import is_allowed, limit_error, not_allowed
+from omniroute.gateway.permission import is_allowed, limit_error
 from omniroute.record import Tried
 from omniroute.resilience.meters import Meter
 from omniroute.resilience.retry import PATIENCE_S, pause_ms
@@ -33,14 +34,9 @@ if TYPE_CHECKING:
     from omniroute.gateway.view import Principal, Target, View
 
 MOST_WAITS: Final = 3  # for the end of a cooldown, in one request
-SHOWN_TARGETS: Final = 8  # of those passed over, in one error message
-NOT_THIS_ACCOUNT: Final = "the key may not use this account"
-NOT_THIS_MODEL: Final = "the key may not use this model"
-NOT_THE_KEYS: Final = frozenset({NOT_THIS_ACCOUNT, NOT_THIS_MODEL})
 SAYS_OF_THE_TARGET: Final = frozenset({401, 402, 403, 404, 408, 429})
-PASSING: Final = frozenset({408, 425, 429, 529, *range(500, 505)})  # waiting may help
 BY_TARGET: Final = frozenset({"tokens", "usd"})  # how much of it, the target decides
-QUEUED: Final = frozenset({"requests", "gap", "running"})  # limits that are soon met again
+QUEUED: Final = frozenset({"requests", "gap"})  # what may be free again soon, at a known time
 
 # Somebody stands in line there already.
 NO_PLACE: Final = Refusal(
@@ -340,7 +336,7 @@ class Pursuit:
                         continue
                     verdict = judgement.otherwise
                 if verdict is Verdict.TELL:
-                    raise self._told(failed.error) from None
+                    raise told(failed.error, self._failures) from None
                 self._failures.append(failed.error)
                 self._note_return(attempt)
                 if verdict is Verdict.NEXT_MODEL:
@@ -503,66 +499,13 @@ class Pursuit:
         reply = self._reply
         return max(0.0, reply.heard_at + reply.keepalive_s - self._gateway.clock())
 
-    # --- giving up ------------------------------------------------------------------------------
-
-    def _told(self, error: GatewayError) -> GatewayError:
-        """The last word where trying further makes no sense, with what was said before it."""
-        return _together([*self._failures, error], (), error, error.retry_after_s)
-
     def _summary(self, plan: "Plan[Target]") -> GatewayError:
         """One error for a plan that is exhausted."""
-        skipped = plan.skipped
-        waits_s = [each.retry_after_s for each in self._failures if each.retry_after_s is not None]
-        if (back_ms := self._earliest_ms(plan)) is not None:
-            waits_s.append(max(0.0, (back_ms - self._gateway.now_ms()) / 1000))
-        wait_s = min(waits_s, default=None)
-        failures = self._failures
-        if failures:
-            # A small stand-in that finds the request too long must not tell the client to cut it
-            # when the model that it asked for is only throttled: what will pass has the word.
-            last = next((each for each in reversed(failures) if each.status in PASSING), None)
-            if last is not None:
-                return _together(failures, skipped, last, wait_s)
-            return _together(failures, skipped, failures[-1], failures[-1].retry_after_s)
-        if self._refused_by_key is not None:
-            return self._refused_by_key
-        if skipped and all(each.reason == NOT_THIS_MODEL for each in skipped):
-            return not_allowed(self._principal, self._route)
-        if skipped and all(each.reason in NOT_THE_KEYS for each in skipped):
-            return GatewayError(
-                ErrorKind.MODEL_NOT_ALLOWED,
-                f"The API key {self._principal.name!r} may use no account that serves "
-                f"{self._route.asked!r}.",
-                param="model",
-            )
-        return GatewayError(
-            ErrorKind.ALL_UNAVAILABLE,
-            f"Nothing can serve {self._route.asked!r} now. {_told_skipped(skipped)}",
-            param="model",
-            retry_after_s=wait_s,
+        back_ms = self._earliest_ms(plan)
+        back_s = None if back_ms is None else max(0.0, (back_ms - self._gateway.now_ms()) / 1000)
+        return exhausted(
+            self._principal, self._route, self._failures, plan.skipped, self._refused_by_key, back_s
         )
-
-
-def _together(
-    failures: list[GatewayError],
-    skipped: "tuple[()] | list[Passed]",
-    last: GatewayError,
-    wait_s: float | None,
-) -> GatewayError:
-    """Every word said, with the status of one of them."""
-    said = "; ".join(failure.message for failure in failures)
-    message = f"All {len(failures)} attempts failed: {said}" if len(failures) > 1 else said
-    if skipped:
-        message = f"{message.rstrip('.')}. {_told_skipped(skipped)}"
-    return GatewayError(
-        last.kind,
-        message,
-        param=last.param,
-        status=last.status,
-        error_type=last.openai_type,
-        code=last.openai_code,
-        retry_after_s=wait_s,
-    )
 
 
 def _is_short(refusal: Refusal, limit_s: float) -> bool:
@@ -571,10 +514,3 @@ def _is_short(refusal: Refusal, limit_s: float) -> bool:
     if measure == "running":
         return limit_s > 0
     return measure in QUEUED and refusal.wait_ms is not None and refusal.wait_ms < limit_s * 1000
-
-
-def _told_skipped(skipped: "tuple[()] | list[Passed]") -> str:
-    told = [f"{each.connection or each.model}: {each.reason}" for each in skipped[:SHOWN_TARGETS]]
-    if len(skipped) > SHOWN_TARGETS:
-        told.append(f"and {len(skipped) - SHOWN_TARGETS} more")
-    return f"Passed over: {'; '.join(told)}."
