@@ -47,9 +47,9 @@ def limit_error(name: str, refusal: Refusal) -> GatewayError:
     wait_s = None if refusal.wait_ms is None else refusal.wait_ms / 1000
     if meter.measure == "usd":
         told = (
-            f"USD {meter.limit / 1e6:g} {meter.period}: {refusal.used / 1e6:.6g} are spent, "
-            f"{refusal.reserved / 1e6:.6g} are reserved by running requests, and this one could "
-            f"cost {refusal.hold.amount / 1e6:.6g}"
+            f"USD {_usd(meter.limit)} {meter.period}: {_usd(refusal.used)} are spent, "
+            f"{_usd(refusal.reserved)} are reserved by running requests, and this one could cost "
+            f"{_usd(refusal.hold.amount)}"
         )
     else:
         span = f" in {meter.window_ms // 1000} s" if meter.window_ms else ""
@@ -62,3 +62,8 @@ def limit_error(name: str, refusal: Refusal) -> GatewayError:
         retry_after_s=wait_s if wait_s is not None or meter.measure != "running" else 1.0,
         limit=LimitState(meter.measure, meter.limit, free, wait_s or 0.0),
     )
+
+
+def _usd(microusd: int) -> str:
+    """Dollars without an exponent and without zeros that say nothing."""
+    return f"{microusd / 1e6:.6f}".rstrip("0").rstrip(".")
