@@ -271,8 +271,12 @@ def test_what_others_come_by_is_never_banned(client):
 
 def test_bans_leave_room_for_what_else_all_workers_share():
     guarded = Guarded(limit=AddressLimitSettings(failed_keys=1))
-    for number in range(MOST_BANS + 50):
-        guess(guarded, f"198.18.{number // 250}.{number % 250}", 2)
+    for number in range(MOST_BANS - 1):
+        key = bans.ban_key(f"198.18.{number // 250}.{number % 250}")
+        guarded.conditions.change(key, lambda known: bans.after_ban(known, NOW, NOW + 1000, ""))
+    guarded.look()
+    for number in range(5):
+        guess(guarded, f"192.0.2.{number}", 2)
     assert len(guarded.conditions.read()[1]) == MOST_BANS
 
 
