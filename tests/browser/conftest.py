@@ -50,7 +50,7 @@ class Site(NamedTuple):
 
 
 class Watch:
-    """What went wrong in the pages of a context. `expected` are patterns of what a test provokes."""
+    """What went wrong in the pages of a context; `expected`: patterns of what a test provokes."""
 
     def __init__(self) -> None:
         self.troubles: list[str] = []
