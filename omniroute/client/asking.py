@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from omniroute.client.commands import Command
+from omniroute.client.command import Command
 from omniroute.client.connection import Gateway, Place
 from omniroute.client.parsing import request_of
 from omniroute.client.request import GatewayError, Request

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from omniroute.client.commands import GROUPS, SINGLE, Argument, Command
+from omniroute.client.command import Argument, Command
+from omniroute.client.commands import GROUPS, SINGLE
 from omniroute.client.request import GatewayError, Request, path_of
 
 _SPAN: Final = re.compile(r"(\d+)([smhdw])")
@@ -98,7 +99,7 @@ def name_of(argument: Argument) -> str:
     return f"{argument.into}.{argument.field}"
 
 
-_METAVARS: Final = {"number": "N", "since": "SPAN", "in": "SPAN", "usd": "USD"}
+_METAVARS: Final = {"number": "N", "since": "SPAN", "in": "SPAN", "span": "SPAN", "usd": "USD"}
 
 
 def request_of(command: Command, options: argparse.Namespace) -> Request:
@@ -199,6 +200,8 @@ def _sentence(text: str) -> str:
 READ: Final[dict[str, Callable[[Any], Any]]] = {
     "number": _number,
     "usd": _dollars,
+    "flag": lambda _: "true",
+    "span": span_s,
     "since": lambda text: int((time.time() - span_s(text)) * 1000),
     "in": lambda text: int((time.time() + span_s(text)) * 1000),
 }

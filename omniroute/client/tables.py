@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 _CELL_LETTERS: Final = 60
 _MICRO: Final = 1_000_000
+_AFTER_2001_MS: Final = 1_000_000_000_000  # smaller ones are spans, not moments
 
 
 class Column(NamedTuple):
@@ -73,10 +74,9 @@ def fields(answer: object, indent: str = "") -> str:
 
 def _of_name(name: str, value: object) -> str:
     """Names say what their values are: `created_ms`, `cost_microusd`."""
-    plain = name.lower()
-    if plain.endswith(("_ms", "at")) and isinstance(value, int) and value > 1_000_000_000_000:
+    if name.endswith(("_ms", "Ms")) and isinstance(value, int) and value > _AFTER_2001_MS:
         return _time(value)
-    if plain.endswith(("microusd", "micro_usd")):
+    if name.endswith("_microusd"):
         return _money(value)
     return _text(value)
 
@@ -136,11 +136,33 @@ def _millis(value: object) -> str:
     return f"{value / 1000:.0f} ms" if isinstance(value, int | float) else ""
 
 
+def _members(value: object) -> str:
+    """Members of a combo: their names, with a weight where one has it."""
+    if not isinstance(value, list):
+        return ""
+    names = [
+        f"{each['model']} ×{each['weight']:g}" if isinstance(each, dict) else str(each)
+        for each in value
+    ]
+    return _short(names)
+
+
+def _budgets(value: object) -> str:
+    """One budget or several: `$50.00 monthly`."""
+    each = value if isinstance(value, list) else [value]
+    return _short(
+        [f"{_dollars(one['usd'])} {one['period']}" for one in each if isinstance(one, dict)]
+    )
+
+
 SHOWN: Final = {
     "text": _short,
+    "whole": _text,
     "time": _time,  # Unix ms
     "micro": _money,  # micro-USD
     "usd": _dollars,
     "size": _size,  # bytes
     "us": _millis,  # microseconds
+    "members": _members,
+    "budgets": _budgets,
 }

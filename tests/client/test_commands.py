@@ -3,7 +3,10 @@
 import msgspec
 import pytest
 
-from omniroute.client.commands import GROUPS, SINGLE, Argument, Command
+from omniroute.client.command import Argument, Command
+from omniroute.client.commands import GROUPS, SINGLE
+from omniroute.client.parsing import READ
+from omniroute.client.tables import SHOWN
 from omniroute.control.api.declare import Route, Upload
 from omniroute.control.app import API
 
@@ -11,6 +14,8 @@ COMMANDS = {
     **{f"{group.name} {each.name}": each for group in GROUPS for each in group.commands},
     **{each.name: each for each in SINGLE},
 }
+# Log lines: what fields a line has is up to whoever writes it.
+FREE = {"/api/logs/console"}
 ROUTES = {(route.method, route.path): route for route in API}
 
 
@@ -63,7 +68,8 @@ def test_what_must_be_given_can_be_given(command: Command, route: Route) -> None
 
 
 def test_columns_are_fields_of_the_answer(command: Command, route: Route) -> None:
-    if not command.columns:
+    assert {column.shown for column in command.columns} <= set(SHOWN)
+    if not command.columns or command.path in FREE:
         return
     _, components = msgspec.json.schema_components([route.output])
     described = repr(components)
@@ -74,6 +80,11 @@ def test_columns_are_fields_of_the_answer(command: Command, route: Route) -> Non
 def test_what_takes_away_asks_first_or_takes_back_little(command: Command) -> None:
     if command.method == "DELETE" and command.path.count("{") == 0:
         assert command.is_grave
+
+
+def test_kinds_are_known(command: Command) -> None:
+    for argument in command.arguments:
+        assert argument.kind in {"text", "list", "secret", *READ}
 
 
 def test_options_do_not_repeat_their_names(command: Command) -> None:

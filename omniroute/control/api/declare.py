@@ -193,4 +193,4 @@ class Route:
     @property
     def area(self) -> str:
         """The first name below `/api/`: `combos`."""
-        return self.path.removeprefix("/api").split("/")[1]
+        return self.path.removeprefix("/api").split("/")[1].removesuffix(".json")
