@@ -118,6 +118,11 @@ class Health:
             or (breaker.standing(kept, now_ms).state == "closed")
         )
 
+    def is_shut(self, target: "Target", now_ms: int) -> bool:
+        """Is the breaker of the provider open, or its one probe under way?"""
+        standing = breaker.standing(self._breakers.get(target.provider_id), now_ms)
+        return standing.state != "closed" and not standing.probe_free
+
     # --- telling --------------------------------------------------------------------------------
 
     def failed(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from omniroute.gateway.reply import Reply
     from omniroute.gateway.server import Gateway
     from omniroute.gateway.view import Principal, Target, View
+    from omniroute.routing.combos import Model
 
 MOST_WAITS: Final = 3  # for the end of a cooldown, in one request
 SAYS_OF_THE_TARGET: Final = frozenset({401, 402, 403, 404, 408, 429})
@@ -65,6 +66,7 @@ class Pursuit:
         "_back_ms",
         "_busy",
         "_failures",
+        "_faulty",
         "_gateway",
         "_given",
         "_input_tokens",
@@ -117,6 +119,7 @@ class Pursuit:
         self._refused_by_key: GatewayError | None = None
         self._busy: list[tuple[Attempt[Target], Refusal]] = []
         self._given: Attempt[Target] | None = None  # the latest of the plan
+        self._faulty: Model | None = None  # whose provider failed last
         self._back_ms: int | None = None  # when the first of those that failed may be asked again
         self._whole_route_allowed = is_allowed(principal, route)
 
@@ -171,11 +174,16 @@ class Pursuit:
                 while self._busy and self._ledger.attempts < most:
                     if await self._queue(plan):
                         return True
+                self._busy.clear()
             if attempt is None:
                 return False
             if self._ledger.attempts >= most:
                 raise self._summary(plan)
-            if attempt.why and not self._allowed(attempt.connection, attempt.model):
+            if attempt.of is self._faulty and not self._may_add_load():
+                # Another account of a provider that fails adds to what it cannot bear.
+                self._pass(plan, attempt, "its provider fails for too many requests", None)
+                self._leave(plan, attempt)
+            elif attempt.why and not self._allowed(attempt.connection, attempt.model):
                 # What follows by the owner's chains is not what the key was given.
                 self._pass(plan, attempt, NOT_THIS_MODEL, None)
             elif attempt.connection.connection_id in self._gateway.lines:
@@ -341,9 +349,8 @@ class Pursuit:
                 self._note_return(attempt)
                 if verdict is Verdict.NEXT_MODEL:
                     self._leave(plan, attempt)
-                elif judgement.mark is Mark.FAULT and not self._may_add_load():
-                    # Another account of a provider that fails adds to what it cannot bear.
-                    self._leave(plan, attempt)
+                elif judgement.mark is Mark.FAULT:
+                    self._faulty = attempt.of
                 return False
 
     def _note_return(self, attempt: "Attempt[Target]") -> None:
@@ -446,10 +453,7 @@ class Pursuit:
         pause = pause_ms(repeats, settings.retry_base_ms, rng, failed.hint_s)
         if pause is None:
             return False
-        if not gateway.health.admit(target, claimant, gateway.now_ms(), settings):
-            return False  # its breaker has opened with this failure
-        if not self._may_add_load():
-            gateway.health.gave_up(target, claimant)
+        if gateway.health.is_shut(target, gateway.now_ms()) or not self._may_add_load():
             return False
         await self._pause(pause / 1000)
         admission = self._ledger.admission
@@ -457,7 +461,9 @@ class Pursuit:
         if refusal is not None and (wait_ms := refusal.wait_ms or 0) <= PATIENCE_S * 1000:
             await self._pause((wait_ms + 1) / 1000)
             refusal = admission.take_again(target, gateway.now_ms())
-        return refusal is None
+        if refusal is not None:
+            return False
+        return gateway.health.admit(target, claimant, gateway.now_ms(), settings)
 
     def _may_add_load(self) -> bool:
         return self._gateway.retry_budget.spend(self._gateway.clock())

@@ -210,6 +210,18 @@ async def test_a_probe_that_fails_is_not_repeated_and_opens_for_twice_as_long(
         assert 59 <= int(answer.headers["retry-after"]) <= 60
 
 
+async def test_a_probe_that_may_not_be_repeated_frees_its_place(memory_gateway, autojump_clock):
+    upstream = Accounts()
+    upstream.tell("beta/main", fails(500), fails(500), fails(529), says("well"))
+    more = QUICK.replace("retries = 0", "retries = 1\nretry_budget = 0")
+    async with memory_gateway(upstream, more=more + provider("beta", limits="rpm = 9")) as gateway:
+        for _ in range(2):
+            await ask(gateway, "beta/plain")
+        await trio.sleep(31)
+        assert (await ask(gateway, "beta/plain")).status == 529
+        assert told(await ask(gateway, "beta/plain")) == "well"
+
+
 async def test_a_probe_that_comes_to_nothing_frees_its_place(memory_gateway, autojump_clock):
     upstream = Accounts()
     upstream.tell("acme/main", fails(500), fails(500), after(3600, says()), says("well"))

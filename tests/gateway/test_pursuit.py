@@ -73,6 +73,21 @@ async def test_repetitions_stay_within_their_share_of_the_traffic(memory_gateway
     assert 50 + 10 <= len(upstream.asked) <= 50 + 10 + 4
 
 
+async def test_other_accounts_of_a_provider_that_fails_are_asked_within_the_same_share(
+    memory_gateway, autojump_clock
+):
+    upstream = Accounts(acme_main=fails(500), acme_spare=fails(500))
+    more = f"[resilience]\nretries = 0\nbreaker_failures = 1000\n{TWO}"
+    async with memory_gateway(upstream, more=more, provider=SPARE) as gateway:
+        for _ in range(50):
+            assert told(await ask(gateway, "both")) == "beta/main"
+        spared = upstream.asked.count("acme/spare plain")
+        assert 10 <= spared <= 10 + 4
+        upstream.tell("beta/main", fails(429))
+        message = told(await ask(gateway, "both"))
+        assert "acme/spare: its provider fails for too many requests" in message
+
+
 async def test_a_budget_of_nothing_repeats_nothing(memory_gateway, autojump_clock):
     upstream = Accounts(acme_main=fails(500))
     async with memory_gateway(upstream, more="[resilience]\nretry_budget = 0") as gateway:
