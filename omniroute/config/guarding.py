@@ -80,7 +80,8 @@ class CaptureSettings(Setting, frozen=True, kw_only=True):
         Meta(
             ge=1024,
             le=4 << 20,
-            description="Kept of each body at most: its beginning and its end, half each.",
+            description="Kept of each body at most: its beginning and its end, half each. A "
+            "running request holds about four of them in memory.",
         ),
     ] = 65536
 

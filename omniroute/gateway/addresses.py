@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from omniroute.errors import ErrorKind, GatewayError
-from omniroute.net.networks import Address, NetworkSet, parse, told
+from omniroute.net.networks import Address, NetworkSet, client_behind, parse, told
 from omniroute.resilience import bans
 from omniroute.state.interface import StateError
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MOST_ADDRESSES: Final = 16_384  # counted at a time; some 200 bytes each
 MOST_BANS: Final = 1024  # by workers; people may add more. The table has room for 4096 conditions
-MOST_HOPS: Final = 32  # of X-Forwarded-For
 MINUTE_US: Final = 60_000_000
 _NETWORK_BITS: Final = {4: 32, 6: 64}  # that count as one address
 
@@ -129,8 +128,8 @@ class AddressGuard:
         address = parse(peer)
         if address is None:
             return peer  # a socket of this machine
-        if self._trusted and address in self._trusted:
-            address = self._forwarded(address, fields)
+        if self._trusted:
+            address = client_behind(address, fields.get(b"x-forwarded-for", b""), self._trusted)
         for network in self._banned.around(address):
             ban = self._bans[network]
             if ban.until_ms > now_ms:
@@ -140,19 +139,6 @@ class AddressGuard:
         if self._whitelist is not None and address not in self._whitelist:
             raise _refused(address, "")
         return told(address)
-
-    def _forwarded(self, peer: Address, fields: Mapping[bytes, bytes]) -> Address:
-        """The last address that no trusted proxy has; each vouches for the one it names."""
-        address = peer
-        hops = fields.get(b"x-forwarded-for", b"").rsplit(b",", MOST_HOPS)
-        for hop in reversed(hops[-MOST_HOPS:]):
-            found = parse(_without_port(hop.strip().decode("latin-1")))
-            if found is None:
-                break
-            address = found
-            if address not in self._trusted:
-                break
-        return address
 
     def count(self, client: str, now_ms: int) -> None:
         """One request of this client. GatewayError (429) when it has had its share."""
@@ -222,13 +208,6 @@ def _networks(found: Mapping[str, bans.Ban]) -> list[str]:
         else:
             networks.append(text)
     return networks
-
-
-def _without_port(hop: str) -> str:
-    """`192.0.2.7:4711` and `[2001:db8::1]:4711` without brackets and port."""
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _refused(address: Address, why: str) -> GatewayError:

@@ -53,7 +53,8 @@ class Courier:
             await trio.sleep(GATHER_S)
             self._something = trio.Event()
             while batch := self._batch():
-                await trio.to_thread.run_sync(self._write, batch)
+                with trio.CancelScope(shield=True):  # what was taken is written
+                    await trio.to_thread.run_sync(self._write, batch)
 
     def flush(self) -> None:
         """Write what waits, here and now: this worker ends."""
@@ -75,6 +76,10 @@ class Courier:
             self._spool.write([entry for make in batch for entry in make()])
         except (SpoolFull, OSError) as error:
             self._lose(len(batch), str(error))
+        except Exception:
+            # A defect here must not end the worker, whose requests need nothing of this.
+            _log.exception("captured bodies or connects through proxies could not be written")
+            self.lost += len(batch)
         else:
             self._failing = False
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 _BITS: Final = {4: 32, 6: 128}
+MOST_HOPS: Final = 32  # of X-Forwarded-For that are looked at
 _MAPPED: Final = 0xFFFF  # what stands before the IPv4 address in an IPv6 one (RFC 4291 2.5.5.2)
 
 
@@ -52,6 +53,21 @@ def told(address: Address, bits: int | None = None) -> str:
     return str(kind(value)) if length == whole else f"{kind(value)}/{length}"
 
 
+def usual(text: str) -> str:
+    """The usual text of an address or a network, the same for all ways to write it. ValueError."""
+    version, bits, value = _read(text)
+    return told(Address(version, value), bits)
+
+
+def _read(text: str) -> tuple[int, int, int]:
+    """Version, length of the prefix and value of a network, or of an address as one of its own."""
+    network = ipaddress.ip_network(text, strict=False)
+    bits, value = network.prefixlen, int(network.network_address)
+    if network.version == 6 and value >> 32 == _MAPPED and bits >= 96:
+        return 4, bits - 96, value & 0xFFFFFFFF
+    return network.version, bits, value
+
+
 class NetworkSet:
     """Networks, fixed once built. ValueError for a text that is none."""
 
@@ -60,11 +76,7 @@ class NetworkSet:
     def __init__(self, networks: Iterable[str]) -> None:
         kept: dict[int, dict[int, dict[int, str]]] = {4: {}, 6: {}}
         for text in networks:
-            network = ipaddress.ip_network(text, strict=False)
-            version, bits = network.version, network.prefixlen
-            value = int(network.network_address)
-            if version == 6 and value >> 32 == _MAPPED and bits >= 96:
-                version, bits, value = 4, bits - 96, value & 0xFFFFFFFF
+            version, bits, value = _read(text)
             shift = _BITS[version] - bits
             kept[version].setdefault(shift, {})[value >> shift] = text
         # The most particular network is found first.
@@ -83,3 +95,27 @@ class NetworkSet:
             found = known.get(address.value >> shift)
             if found is not None:
                 yield found
+
+
+def client_behind(peer: Address, forwarded_for: bytes, trusted: NetworkSet) -> Address:
+    """Whose request a peer brings: the last address in the chain that no trusted proxy has.
+
+    `forwarded_for` is the value of X-Forwarded-For, b"" without one. Each proxy vouches for the
+    address it appends and for nothing before it, so what a client writes there itself is not
+    believed. A peer that is no trusted proxy is the client.
+    """
+    client = peer
+    hops = forwarded_for.rsplit(b",", MOST_HOPS)[-MOST_HOPS:]
+    while client in trusted and hops:
+        found = parse(_without_port(hops.pop().strip().decode("latin-1")))
+        if found is None:
+            break
+        client = found
+    return client
+
+
+def _without_port(hop: str) -> str:
+    """`192.0.2.7:4711` and `[2001:db8::1]:4711` without brackets and port."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -61,6 +61,22 @@ def test_what_still_waits_is_written_at_the_end(spool: Spool) -> None:
     assert len(spool.waiting()) == 2
 
 
+def test_a_defect_in_what_makes_entries_ends_nothing(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> list[Entry]:
+        raise ZeroDivisionError
+
+    courier = Courier(spool)
+    courier.send(1, broken)
+    courier.flush()
+    courier.send(1, lambda: [body("a")])
+    courier.flush()
+    assert arrived(spool) == [body("a")]
+    assert courier.lost == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_what_comes_faster_than_it_is_written_is_lost_and_counted(
     spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:

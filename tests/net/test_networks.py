@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.net.networks import Address, NetworkSet, parse, told
+from omniroute.net.networks import Address, NetworkSet, client_behind, parse, told, usual
 
 addresses = st.ip_addresses()
 networks = st.one_of(
@@ -83,6 +83,39 @@ def test_loopback_stays_on_this_machine():
         "127.9.9.9",
         "::1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7/32", "192.0.2.7"),
+        ("192.0.2.7/24", "192.0.2.0/24"),
+        ("2001:DB8:0::/32", "2001:db8::/32"),
+        ("2001:db8::1/128", "2001:db8::1"),
+        ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+    ],
+)
+def test_all_ways_to_write_a_network_have_one_usual_text(text, shown):
+    assert usual(text) == shown
+    assert usual(shown) == shown
+
+
+@given(st.lists(addresses, max_size=6), addresses)
+def test_whoever_is_named_by_no_trusted_proxy_is_not_believed(named, peer):
+    header = ", ".join(map(str, named)).encode()
+    assert client_behind(known(peer), header, NetworkSet(())) == known(peer)
+
+
+@given(st.lists(addresses, max_size=6), addresses, st.data())
+def test_the_client_is_the_last_that_no_trusted_proxy_has(named, peer, data):
+    chain = [*named, peer]
+    trusted = data.draw(st.lists(st.sampled_from(chain), unique=True))
+    found = client_behind(
+        known(peer), ", ".join(map(str, named)).encode(), NetworkSet(map(str, trusted))
+    )
+    strangers = [each for each in chain if known(each) not in NetworkSet(map(str, trusted))]
+    assert found == known(strangers[-1] if strangers else chain[0])
 
 
 def test_what_is_no_network_cannot_be_listed():
