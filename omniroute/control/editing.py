@@ -27,6 +27,7 @@ from omniroute.control.configuration import Compiled, Configuration
 from omniroute.control.refusal import Denied, Detail, conflict, invalid_fields, missing, stale
 from omniroute.control.sealing import hidden, opened, seal, unshown
 from omniroute.installation import Installation, InstallationError
+from omniroute.snapshot import Snapshot
 from omniroute.state.interface import StateError
 from omniroute.store.database import Store
 from omniroute.store.interface import (
@@ -85,6 +86,10 @@ def any_version(version: int) -> None:
     """For changes that do not depend on what was read before."""
 
 
+class _Undone(Exception):
+    """Ends a transaction that was only a trial."""
+
+
 class Editing:
     """All that is stored and can be edited. Cheap to make."""
 
@@ -125,18 +130,22 @@ class Editing:
 
     def create(self, kind: str, values: Mapping[str, Any]) -> Thing:
         """Raises Denied: 409 when there is one, 422 for what is wrong."""
+        return self.create_all(kind, [values])[0]
+
+    def create_all(self, kind: str, wishes: Sequence[Mapping[str, Any]]) -> list[Thing]:
+        """All of them or none. Raises Denied."""
+        names = (StoredName(kind, id_of(kind, self._given(kind, values))) for values in wishes)
+        entities = self.change(lambda: [self.store_new(kind, values) for values in wishes], *names)
+        return list(map(self._stored, entities))
+
+    def store_new(self, kind: str, values: Mapping[str, Any]) -> Entity:
+        """What creating writes, as part of a larger `change` or `trial`. Raises Denied."""
         made = self._given(kind, values)
         id_ = id_of(kind, made)
         self._refuse_declared(kind, id_)
         self._refuse_placeholders(struct_of(kind), made)
         with self._known_conflicts(kind, id_):
-            entity = self.change(
-                lambda: self._store.entities.create(
-                    kind, id_, self._sealed(kind, made), self._now_ms()
-                ),
-                StoredName(kind, id_),
-            )
-        return self._stored(entity)
+            return self._store.entities.create(kind, id_, self._sealed(kind, made), self._now_ms())
 
     def patch(
         self, kind: str, id_: str, changes: Mapping[str, Any], match: Match = any_version
@@ -145,27 +154,33 @@ class Editing:
 
         Another name makes it go by another id. Raises Denied: 404, 409, 412, 422.
         """
+        with self._configuration.changing:
+            known = self.thing(kind, id_)
+            touched = StoredName(kind, id_of(kind, self._changed(known, changes)))
+            known, entity = self.change(
+                lambda: self.store_changed(kind, id_, changes, match), touched
+            )
+        return known, self._stored(entity)
+
+    def store_changed(
+        self, kind: str, id_: str, changes: Mapping[str, Any], match: Match = any_version
+    ) -> tuple[Thing, Entity]:
+        """What patching writes, as part of a larger `change` or `trial`. Raises Denied."""
         self._refuse_declared(kind, id_)
-
-        def changed(known: Thing) -> dict[str, Any]:
-            wished = unshown(known.struct, changes, known.values)
-            return self._given(kind, {**known.values, **wished})
-
-        def work() -> tuple[Thing, Entity]:
-            known = self._expected(kind, id_, match)
-            made = changed(known)
-            self._refuse_placeholders(known.struct, made)
-            new_id = id_of(kind, made)
-            body = self._sealed(kind, made)
+        known = self._expected(kind, id_, match)
+        made = self._changed(known, changes)
+        self._refuse_placeholders(known.struct, made)
+        new_id = id_of(kind, made)
+        body = self._sealed(kind, made)
+        with self._known_conflicts(kind, new_id):
             if new_id == id_:
                 return known, self._store.entities.replace(kind, id_, body, self._now_ms())
             self._refuse_declared(kind, new_id)
             return known, self._renamed(kind, id_, new_id, body)
 
-        with self._configuration.changing, self._known_conflicts(kind, id_):
-            touched = StoredName(kind, id_of(kind, changed(self.thing(kind, id_))))
-            known, entity = self.change(work, touched)
-        return known, self._stored(entity)
+    def _changed(self, known: Thing, changes: Mapping[str, Any]) -> dict[str, Any]:
+        wished = unshown(known.struct, changes, known.values)
+        return self._given(known.kind, {**known.values, **wished})
 
     def delete(self, kind: str, id_: str, match: Match = any_version) -> Thing:
         """Returns it as it was. Raises Denied: 404, 409 (something needs it), 412."""
@@ -258,7 +273,8 @@ class Editing:
         """What `work` writes is kept if the configuration holds with it, and then put in force.
 
         `touched`: what it writes anew, so that what is wrong there is the change's own fault.
-        Raises Denied, StoreError, and StateError when it is stored but could not be published yet.
+        `work` calls the store or `store_…` here, never `change` again. Raises Denied, StoreError,
+        and StateError when it is stored but could not be published yet.
         """
         configuration = self._configuration
         with configuration.changing:
@@ -292,6 +308,20 @@ class Editing:
             raise conflict(f"the {new[0]} would no longer work: {told(error)}")
         own = [(name, compiled.left_out[name]) for name in new if name in touched]
         raise invalid_fields(*(Detail(_field(name, error), rule_of(error)) for name, error in own))
+
+    def trial(self, work: Callable[[], object], *touched: StoredName) -> Snapshot:
+        """The snapshot that there would be after a change, which is not kept.
+
+        Raises Denied like `change`.
+        """
+        with self._configuration.changing, contextlib.suppress(_Undone):
+            self._settings()
+            with self._store.transaction("try a configuration"):
+                work()
+                compiled = self._compiled()
+                self._refuse_harm(compiled, touched)
+                raise _Undone
+        return compiled.snapshot
 
     def left_out(self, name: StoredName) -> ConfigError | None:
         """Why this stored thing does not act; None when it does."""
