@@ -59,7 +59,7 @@ OWNERS = {
     "anyio": {"control", "oauth", "simulator"},
     "argon2": {"control"},
     "brotli": {"control", "gateway"},
-    "cryptography": {"installation"},
+    "cryptography": {"control", "installation"},
     "h11": {"wire"},
     "httptools": {"wire"},
     "httpx": {"control", "net", "oauth"},

@@ -79,20 +79,26 @@ class Backups:
             raise UnknownBackup(f"there is no backup {name!r}")
         return path
 
-    def restore(self, name: str) -> Restored:
+    def restore(self, name: str, *, keep_revoked: bool = True) -> Restored:
         """Makes the database what it was. A backup of the present one is taken first.
 
         The configuration must be read anew afterwards. Raises `UnknownBackup`; `StoreError` and
         its kinds, and then nothing has changed.
         """
-        return self.replace_by(self.path_of(name), BEFORE_RESTORE)
+        return self.replace_by(self.path_of(name), BEFORE_RESTORE, keep_revoked=keep_revoked)
 
     def replace_by(
-        self, source: Path, reason: str, prepare: Callable[[Path], None] = lambda _: None
+        self,
+        source: Path,
+        reason: str,
+        prepare: Callable[[Path], None] = lambda _: None,
+        *,
+        keep_revoked: bool = True,
     ) -> Restored:
         """Puts any copy in the place of the database, after all checks and a backup.
 
         `prepare` may change the working copy, which has this version's schema by then.
+        `keep_revoked`: client keys that were revoked here stay so.
         """
         with self._restoring:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -104,7 +110,7 @@ class Backups:
                 copies.check_schema(working)
                 prepare(working)
                 before = self.create(reason)
-                scrubbing.fill(working, self._store.path)
+                scrubbing.fill(working, self._store.path, keep_revoked=keep_revoked)
                 found = copies.check(working)
                 self._store.replace(working)
             finally:

@@ -14,7 +14,7 @@ from omniroute.store.connecting import Database
 from omniroute.store.interface import Entity, EntityChanged, EntityExists, EntityMissing
 from omniroute.store.schema import entities, meta
 
-_VERSION_FACT = "entities.version"
+VERSION_FACT = "entities.version"
 
 
 class Entities:
@@ -116,13 +116,13 @@ def _where(kind: str, id_: str) -> Update:
 
 
 def _version(connection: Connection) -> int:
-    query = select(meta.c.value).where(meta.c.name == _VERSION_FACT)
+    query = select(meta.c.value).where(meta.c.name == VERSION_FACT)
     return int(connection.execute(query).scalar_one_or_none() or 0)
 
 
 def _next(connection: Connection) -> int:
     version = _version(connection) + 1
     connection.exec_driver_sql(
-        "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (_VERSION_FACT, str(version))
+        "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (VERSION_FACT, str(version))
     )
     return version
