@@ -14,8 +14,8 @@ from omniroute import __version__
 from omniroute.control.configuration import Configuration
 from omniroute.control.drain import DrainStatus
 from omniroute.control.health import told_health
+from omniroute.control.in_use import limits_in_use, plain
 from omniroute.control.jobs import Job
-from omniroute.control.priming import owners_of
 from omniroute.control.vitals import all_vitals, data_sizes
 from omniroute.state.interface import State
 
@@ -91,7 +91,7 @@ class Status:
                 "readers": stats.readers,
                 "preallocated": stats.preallocated,
             },
-            "limits": self._limits(now_ms),
+            "limits": plain(limits_in_use(self.state, configuration.snapshot, now_ms)),
             "beyond_limits": {
                 "requests": self.drain.beyond,
                 "microusd": self.drain.beyond_microusd,
@@ -110,23 +110,6 @@ class Status:
         """Those of this gateway, by name; each with its pid, None while there is none."""
         workers = [(f"worker-{each['worker']}", each.get("pid")) for each in self.fleet.workers]
         return [("supervisor", os.getppid()), ("control", os.getpid()), *workers]
-
-    def _limits(self, now_ms: int) -> list[dict[str, Any]]:
-        """Every configured limit, as far as it is used. `resets_ms`: Unix time, or null."""
-        snapshot = self.configuration.snapshot
-        meters = list(owners_of(snapshot)) if snapshot is not None else []
-        readings = self.state.limits.readings(meters, now_ms)
-        return [
-            {
-                "key": meter.key,
-                "measure": meter.measure,
-                "limit": meter.limit,
-                "used": reading.used,
-                "reserved": reading.reserved,
-                "resets_ms": reading.resets_ms,
-            }
-            for meter, reading in zip(meters, readings, strict=True)
-        ]
 
     def _problems(self, dropped: dict[str, int]) -> list[str]:
         configuration = self.configuration

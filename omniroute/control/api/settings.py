@@ -179,4 +179,5 @@ ROUTES = (
         for method in ("PUT", "PATCH")
     ),
     *(route for path, name in _BY_PATH.items() for route in _routes(f"/api/settings/{path}", name)),
+    *_routes("/api/resilience", "resilience"),
 )
