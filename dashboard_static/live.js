@@ -14,6 +14,8 @@ export const requests = signal([]);
 export const lines = signal([]);
 /** Counts up with each change of the conditions (cooldowns, breakers): a reason to read again. */
 export const conditions = signal(0);
+/** Counts up when requests have finished, at most once in two seconds: a reason to read sums again. */
+export const beat = signal(0);
 /** While true nothing new is shown; it is kept aside and comes when the pause ends. */
 export const paused = signal(false);
 
@@ -23,6 +25,7 @@ let readers = 0;
 /** @type {{requests: any[], lines: any[]}} */
 const waiting = { requests: [], lines: [] };
 let scheduled = false;
+let beaten = false;
 
 /**
  * The newest `KEPT` of what came and what was there. Pure.
@@ -37,6 +40,15 @@ function flush() {
   if (paused.value) return;
   if (waiting.requests.length) requests.value = merged(waiting.requests.splice(0), requests.value);
   if (waiting.lines.length) lines.value = merged(waiting.lines.splice(0), lines.value);
+}
+
+function tick() {
+  if (beaten) return;
+  beaten = true;
+  setTimeout(() => {
+    beaten = false;
+    beat.value += 1;
+  }, 2000);
 }
 
 /** @param {any[]} list @param {MessageEvent} event */
@@ -54,7 +66,10 @@ function connect() {
   source = new EventSource(url("live"));
   source.addEventListener("open", () => (connected.value = true));
   source.addEventListener("error", () => (connected.value = false));
-  source.addEventListener("request", (event) => take(waiting.requests, event));
+  source.addEventListener("request", (event) => {
+    take(waiting.requests, event);
+    tick();
+  });
   source.addEventListener("log", (event) => take(waiting.lines, event));
   source.addEventListener("condition", () => (conditions.value += 1));
 }

@@ -1,4 +1,4 @@
-// What pages share beside the session: the theme, and what is asked of the gateway by several.
+// What pages share beside the session: the theme, and the key that was just made.
 
 import { effect, signal } from "@preact/signals";
 
@@ -6,6 +6,10 @@ const STORED = "omniroute.theme";
 
 /** system | light | dark */
 export const theme = signal(localStorage.getItem(STORED) ?? "system");
+
+/** The client key that was made last in this tab: its text is shown once and kept nowhere else.
+ *  @type {import("@preact/signals").Signal<null | {name: string, key: string}>} */
+export const freshKey = signal(null);
 
 effect(() => {
   localStorage.setItem(STORED, theme.value);

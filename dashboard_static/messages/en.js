@@ -1,6 +1,10 @@
 // The English catalogue, one part for each page and one for what they share.
 
+import overview from "./en/overview.js";
 import shared from "./en/shared.js";
 
 /** @type {Record<string, string>} */
-export default { ...shared };
+export default {
+  ...shared,
+  ...overview,
+};
