@@ -57,6 +57,7 @@ class AttemptRun:
     """One try at one target."""
 
     __slots__ = (
+        "_client_broke",
         "_connection",
         "_flowing",
         "_model",
@@ -89,6 +90,7 @@ class AttemptRun:
         self._origin = origin
         self._streaming = streaming
         self._upstream: Upstream | None = None
+        self._client_broke: OSError | None = None  # while an upstream was waited for
         self._silent_since = 0.0
         self._patience_s = 0.0
         self._flowing = False  # what arrives goes on to the client
@@ -137,6 +139,8 @@ class AttemptRun:
                     except Overdue:
                         await self._overdue()
             except (OSError, ProtocolError) as error:
+                if error is self._client_broke:
+                    raise
                 stale = was_used and not fresh and not upstream.answered
                 self._upstream = None
                 pool.discard(upstream)
@@ -165,6 +169,8 @@ class AttemptRun:
                     break
                 body += decoder.feed(piece) if decoder is not None else piece
         except (OSError, ProtocolError, DecodingError) as error:
+            if error is self._client_broke:
+                raise
             body = body or f"(its explanation did not arrive: {error})".encode()
         body = body[:ERROR_BODY_BYTES]
         self._capture(body)
@@ -237,6 +243,8 @@ class AttemptRun:
             if decoder is not None:
                 decoder.finish()
         except (OSError, ProtocolError, DecodingError) as error:
+            if error is self._client_broke:
+                raise
             raise self._broken(error) from None
         self._release()
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -407,7 +415,11 @@ class AttemptRun:
         if not reply.committed:
             # The keepalive takes along how long the gateway needed: not what we still wait for.
             reply.ledger.upstream_wait_s += self._connection.clock() - self._silent_since
-        await reply.keepalive()
+        try:
+            await reply.keepalive()
+        except OSError as error:
+            self._client_broke = error
+            raise
         self._connection.due = self._due()
 
     # --- failing --------------------------------------------------------------------------------

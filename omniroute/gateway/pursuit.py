@@ -391,7 +391,8 @@ class Pursuit:
         except AttemptFailed as error:
             # What is the request's own fault says nothing of who was asked.
             status = error.failed.status
-            failed = status is None or status >= 500 or status in SAYS_OF_THE_TARGET
+            says = status is None or status >= 500 or status in SAYS_OF_THE_TARGET
+            failed = True if says else None
             judged = True
             raise
         finally:

@@ -1,6 +1,7 @@
 """What one worker finds out, the others skip; what is well again, all find out; and who is at fault
 alone marks nobody."""
 
+import pytest
 import trio
 
 from tests.gateway.accounts_material import (
@@ -115,6 +116,37 @@ async def test_bad_requests_of_clients_mark_nobody(memory_gateway, autojump_cloc
             assert (await ask(gateway)).status == 400
         assert conditions(gateway) == []
     assert len(upstream.asked) == 20
+
+
+async def begins_and_pauses(side) -> None:
+    await side.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+    await side.send(b"content-length: 500\r\n\r\n{")
+    await trio.sleep(3600)
+
+
+async def refuses_and_pauses(side) -> None:
+    await side.send(b"HTTP/1.1 503 Busy\r\ncontent-length: 500\r\n\r\n{")
+    await trio.sleep(3600)
+
+
+@pytest.mark.parametrize(
+    "act", [after(3600, says()), begins_and_pauses, refuses_and_pauses], ids=["head", "body", "no"]
+)
+async def test_a_client_whose_connection_breaks_is_no_fault_of_the_upstream(
+    memory_gateway, autojump_clock, monkeypatch, act
+):
+    async def broken(_):
+        raise BrokenPipeError("the client is gone")
+
+    upstream = Accounts(acme_main=act)
+    async with memory_gateway(upstream, more=QUICK, provider=SPARE) as gateway:
+        monkeypatch.setattr("omniroute.gateway.reply.Reply.keepalive", broken)
+        client = await gateway.client()
+        await post(client, "acme/plain", stream=True)
+        await trio.sleep(20)
+        assert (await gateway.record()).outcome == "cancelled"
+        assert conditions(gateway) == []
+        assert upstream.asked == ["acme/main plain"]
 
 
 async def test_throttling_never_opens_the_breaker(memory_gateway, autojump_clock):
