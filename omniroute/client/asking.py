@@ -47,11 +47,13 @@ def _ask(
     answer = gateway.ask(request)
     if hasattr(options, "json"):
         print(json.dumps(answer, indent=2, ensure_ascii=False), file=out)
-    elif answer is None:
-        print("done", file=out)
+    elif answer is None or command.done:
+        print(command.done or "done", file=out)
     elif command.columns:
         out.write(table(command.columns, rows_of(answer)))
     else:
+        if command.once:
+            print(f"{answer.pop(command.once)}\n(it is not shown again)\n", file=out)
         out.write(fields(answer))
 
 

@@ -9,10 +9,11 @@ class Argument(NamedTuple):
     """One thing that a command is given, and where in the request it goes."""
 
     name: str  # `ID` stands by its place, `--name` by its name
-    into: str  # path | query | body | file | save
+    into: str  # path | query | body | header | file | save
     field: str  # there; dots for nested fields of a body
     help: str
-    kind: str = "text"  # text | number | flag | list | usd | since | in | span | secret
+    kind: str = "text"  # text | number | flag | list | usd | since | in | span
+    # … | secret (always asked for, unless given) | asked (for, where its option stands)
     is_needed: bool = False  # of one that stands by its name
 
 
@@ -29,6 +30,8 @@ class Command(NamedTuple):
     does: str = "ask"  # ask | download | follow
     takes_fields: bool = False  # any field of the body by --set and --secret
     is_grave: bool = False  # asks before it does it
+    once: str = ""  # field of the answer that is never shown again
+    done: str = ""  # what is told in the place of the answer
     example: str = ""
 
 

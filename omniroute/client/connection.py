@@ -164,7 +164,7 @@ class Gateway:
             headers["content-length"] = str(request.body.stat().st_size)
         if request.body is not None:
             headers["content-type"] = request.media_type
-        return headers
+        return {**headers, **request.headers}
 
     def _shown(self) -> str:
         return str(self._place.socket_path or self._place.url)

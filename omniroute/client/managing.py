@@ -43,6 +43,7 @@ KEYS: Final = Group(
                 _PERIOD,
             ),
             takes_fields=True,
+            once="key",
             example="omniroute keys create laptop --budget 50 --period monthly --rpm 60",
         ),
         Command(
@@ -63,6 +64,7 @@ KEYS: Final = Group(
                 ID,
                 Argument("--overlap", "body", "overlapS", "for how long: 1h, 7d; 0s: not", "span"),
             ),
+            once="key",
             example="omniroute keys rotate stored/0f3a --overlap 24h",
         ),
         *switches("/api/keys/{id}", "a key"),

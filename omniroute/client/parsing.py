@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from omniroute.client.command import Argument, Command
 from omniroute.client.commands import GROUPS, SINGLE
@@ -81,7 +82,7 @@ def _add_argument(parser: argparse.ArgumentParser, argument: Argument) -> None:
         parser.add_argument(name_of(argument), metavar=argument.name, help=argument.help)
         return
     how: dict[str, Any] = {"help": argument.help, "dest": name_of(argument)}
-    if argument.kind == "flag":
+    if argument.kind in ("flag", "asked"):
         how["action"] = "store_true"
     elif argument.kind == "secret":
         how |= {"nargs": "?", "const": "", "metavar": "TEXT"}
@@ -108,6 +109,7 @@ def request_of(command: Command, options: argparse.Namespace) -> Request:
     path: dict[str, str] = {}
     query: dict[str, Any] = {}
     body: dict[str, Any] = {}
+    headers: dict[str, str] = {}
     file: Path | None = None
     for argument in command.arguments:
         name = name_of(argument)
@@ -116,7 +118,12 @@ def request_of(command: Command, options: argparse.Namespace) -> Request:
             continue
         if name not in given:
             continue
-        value = READ.get(argument.kind, _as_it_is)(given[name])
+        asked = argument.kind == "asked"
+        value = (
+            read_secret(argument.name[2:])
+            if asked
+            else READ.get(argument.kind, _as_it_is)(given[name])
+        )
         match argument.into:
             case "path":
                 path[argument.field] = value
@@ -124,6 +131,8 @@ def request_of(command: Command, options: argparse.Namespace) -> Request:
                 query[argument.field] = value
             case "body":
                 put(body, argument.field, value)
+            case "header":
+                headers[argument.field] = quote(value, safe="")
             case "file":
                 file = Path(value)
                 if not file.is_file():
@@ -137,7 +146,12 @@ def request_of(command: Command, options: argparse.Namespace) -> Request:
         put(body, field, read_secret(field))
     if file is not None:
         return Request(
-            command.method, path_of(command.path, path), query, file, "application/octet-stream"
+            command.method,
+            path_of(command.path, path),
+            query,
+            file,
+            media_type="application/octet-stream",
+            headers=headers,
         )
     takes_body = command.takes_fields or any(each.into == "body" for each in command.arguments)
     content = body if takes_body or body else None

@@ -1,7 +1,7 @@
 """What is asked of a gateway, and what went wrong, as plain data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ class Request:
     query: Mapping[str, Any]
     body: Mapping[str, Any] | Path | None = None
     media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def path_of(template: str, values: Mapping[str, str]) -> str:

@@ -147,6 +147,7 @@ ADMIN_KEYS: Final = Group(
                 ),
                 Argument("--expires-in", "body", "expires_ms", "until when: 12h, 90d", "in"),
             ),
+            once="key",
             example="omniroute admin-keys create graphs --scope read --expires-in 90d",
         ),
         Command("revoke", "end one", "DELETE", "/api/auth/keys/{id}", (ID,), is_grave=True),
@@ -189,5 +190,6 @@ PASSWORD: Final = Command(
     "POST",
     "/api/auth/password",
     (Argument("--new", "body", "new", "without a text it is asked for", "secret"),),
+    done="the password is set; every browser must sign in anew",
     example="omniroute password",
 )

@@ -75,14 +75,20 @@ class Access:
         self._installation = installation
         self._facts = store
         self._clock = clock
-        self.admin_keys = AdminKeys(store.admin_keys, installation.key_digest)
-        self._register = Register(store.sessions, installation.key_digest, self._now_ms())
+        self.refresh()
         self._key = installation.key_digest(b"omniroute session key v1")
         self._attempts = AttemptLimiter()
         # One hash at a time: each takes tens of MiB and a good part of a second of CPU.
         self._hashing = anyio.CapacityLimiter(1)
         # So that two requests at once cannot both use the link.
         self._link_use = anyio.Lock()
+
+    def refresh(self) -> None:
+        """Read again what others wrote into the store: an import brings keys. Blocks."""
+        self.admin_keys = AdminKeys(self._facts.admin_keys, self._installation.key_digest)
+        self._register = Register(
+            self._facts.sessions, self._installation.key_digest, self._now_ms()
+        )
 
     # Requests
 

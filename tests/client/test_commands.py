@@ -51,6 +51,7 @@ def test_parameters_and_fields_are_declared(command: Command, route: Route) -> N
     body = into(command, "body") | {name.partition(".")[0] for name, _ in command.fixed}
     if body or command.takes_fields:
         assert body <= fields_of(route.input)
+    assert into(command, "header") <= set(route.headers)
     assert bool(into(command, "file")) == isinstance(route.input, Upload)
 
 
@@ -84,7 +85,12 @@ def test_what_takes_away_asks_first_or_takes_back_little(command: Command) -> No
 
 def test_kinds_are_known(command: Command) -> None:
     for argument in command.arguments:
-        assert argument.kind in {"text", "list", "secret", *READ}
+        assert argument.kind in {"text", "list", "secret", "asked", *READ}
+
+
+def test_what_is_shown_once_is_in_the_answer(command: Command, route: Route) -> None:
+    if command.once:
+        assert command.once in fields_of(route.output)
 
 
 def test_options_do_not_repeat_their_names(command: Command) -> None:

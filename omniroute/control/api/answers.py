@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple, Protocol
 import anyio
 import anyio.to_thread
 import msgspec
-from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -122,15 +121,20 @@ def lines_response(lines: Lines) -> Response:
 
 
 def file_response(file: File) -> Response:
-    async def remove() -> None:
-        await anyio.to_thread.run_sync(lambda: os.unlink(file.path))
+    kind = _TemporaryFile if file.is_temporary else FileResponse
+    headers = {"cache-control": "no-store"} | _saved_as(file.file_name)
+    return kind(file.path, media_type=file.media_type, headers=headers)
 
-    return FileResponse(
-        file.path,
-        media_type=file.media_type,
-        headers={"cache-control": "no-store"} | _saved_as(file.file_name),
-        background=BackgroundTask(remove) if file.is_temporary else None,
-    )
+
+class _TemporaryFile(FileResponse):
+    """Gone afterwards, whether it was sent whole or its client left."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(os.unlink, self.path)
 
 
 def piped_response(piped: Piped) -> Response:

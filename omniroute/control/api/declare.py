@@ -88,6 +88,7 @@ class Call:
     agent: str = ""  # what the client says of itself
     presented_cookie: str = ""  # of a session, checked or not
     presented_csrf: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # those that the route declares
     upload: AsyncIterator[bytes] | None = None
     media_type: str = ""  # of an upload
     is_audited: bool = False
@@ -157,6 +158,7 @@ class Route:
     status: int = 0  # 0: 200, or 204 without an output
     produces: str = "application/json"  # of a stream or file: its media type
     refuses: tuple[int, ...] = ()  # statuses beyond those that every such route may answer
+    headers: tuple[str, ...] = ()  # further ones that it reads; values are percent-encoded UTF-8
     editable: bool = False  # honours If-Match
     changes: bool = True  # of an unsafe method: leaves a record in the audit log
     body_bytes: int = BODY_BYTES

@@ -156,6 +156,11 @@ class Endpoint(BaseRoute):
             agent=request.headers.get("user-agent", ""),
             presented_cookie=request.cookies.get(COOKIE_NAME, ""),
             presented_csrf=request.headers.get(CSRF_HEADER, ""),
+            headers={
+                name: unquote(request.headers[name])
+                for name in route.headers
+                if name in request.headers
+            },
         )
         if isinstance(route.input, Upload):
             call.media_type = _check_type(request, route.input.media_types)

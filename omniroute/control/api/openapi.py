@@ -171,9 +171,11 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _headers(route: Route) -> list[dict[str, Any]]:
-    if not route.editable:
-        return []
-    return [{"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}}]
+    names = (*route.headers, *(("If-Match",) if route.editable else ()))
+    return [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+        for name in names
+    ]
 
 
 def _responses(route: Route, gives: Any) -> dict[str, Any]:

@@ -76,6 +76,9 @@ def _section(route: Route) -> str:
     lines += ["", f"Scope: {scope}. {_answer(route)}"]
     if route.query is not None:
         lines += ["", "| parameter | type |", "|---|---|", *_fields(route.query)]
+    if route.headers:
+        names = ", ".join(f"`{name}`" for name in route.headers)
+        lines += ["", f"Reads {names} (optional; percent-encoded UTF-8)."]
     if isinstance(route.input, Upload):
         types = " or ".join(f"`{media}`" for media in route.input.media_types)
         lines += ["", f"Body: {types}, up to {route.input.limit_bytes >> 20} MiB."]

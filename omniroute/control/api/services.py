@@ -1,6 +1,6 @@
 """What handlers work with: the parts of the control process, given to every call.
 
-Plain data, made once by the control process and in tests; nothing here has behaviour.
+Plain data, made once by the control process and in tests.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omniroute.control.access import Access
+from omniroute.control.archives import Archives
+from omniroute.control.backups import Backups
 from omniroute.control.configuration import Configuration
 from omniroute.control.live import Live
 from omniroute.control.metrics import Metrics
@@ -28,5 +30,12 @@ class Services:
     status: Callable[[], dict[str, Any]]
     now_ms: Callable[[], int]
     """The clock: Unix milliseconds."""
+    backups: Backups = field(init=False)
+    archives: Archives = field(init=False)
     live: Live = field(default_factory=Live)
     metrics: Metrics = field(default_factory=Metrics)
+
+    def __post_init__(self) -> None:
+        # One for all calls: it lets one restore run at a time.
+        self.backups = Backups(self.store, self.now_ms)
+        self.archives = Archives(self.store, self.backups, self.installation, self.now_ms)
