@@ -16,7 +16,9 @@ from omniroute.control.policy import Policy
 from omniroute.control.refusal import invalid
 from omniroute.resilience.meters import Meter
 
-SHARED = Area("budget", SharedBudgetSettings, "/api/budgets", "Budget", "budgets", has_order=False)
+SHARED = Area(
+    "budget", SharedBudgetSettings, "/api/budgets", "SharedBudget", "budgets", has_order=False
+)
 
 _MICRO: Final = 1_000_000
 Usd = Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]

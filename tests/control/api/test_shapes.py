@@ -5,7 +5,9 @@ import pytest
 
 from omniroute.config import ConnectionSettings, ModelSettings
 from omniroute.config.stored import SECTIONS
+from omniroute.control.api.openapi import document_of
 from omniroute.control.api.shapes import given, patched, shown, taken, values_of, wire_path
+from omniroute.control.app import API
 from omniroute.control.editing import struct_of
 
 
@@ -51,3 +53,8 @@ def test_what_is_shown_is_whole_and_fits_its_description() -> None:
 def test_fields_are_told_as_they_are_sent() -> None:
     assert wire_path(ConnectionSettings, "quotas[0].queue_wait_s") == "quotas[0].queueWaitS"
     assert wire_path(ModelSettings, "id") == "modelId"
+
+
+def test_no_two_shapes_of_the_api_have_the_same_name() -> None:
+    # msgspec cannot tell two of one name apart.
+    assert "ClientKey" in document_of(API)["components"]["schemas"]
