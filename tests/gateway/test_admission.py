@@ -278,6 +278,26 @@ async def test_who_leaves_a_line_leaves_nothing_behind(memory_gateway, autojump_
         assert len(upstream.asked) == 1
 
 
+async def test_what_an_earlier_attempt_held_is_not_held_in_a_line(memory_gateway, autojump_clock):
+    upstream = Accounts(beta_main=after(20, says()), gamma_main=fails(429))
+    more = (
+        ALL.replace(EVERY_LIMIT, "max_concurrent = 1")
+        + provider("gamma", limits="max_concurrent = 1")
+        + combo("later", "gamma/plain", "beta/plain")
+    )
+    async with memory_gateway(upstream, more=more) as gateway:
+        running, waiting = await gateway.client(), await gateway.client()
+        await post(running, "beta/plain")
+        await trio.sleep(0.1)
+        before = reserved(gateway)
+        await post(waiting, "later", key="all")
+        await trio.sleep(0.1)
+        assert upstream.asked[-1] == "gamma/main plain"
+        assert reserved(gateway) == before
+        assert told(await waiting.answer()) == "ok"
+        assert reserved(gateway) == {}
+
+
 async def test_a_request_that_waits_for_a_cooldown_holds_nothing(memory_gateway, autojump_clock):
     upstream = Accounts()
     upstream.tell("beta/main", fails(429, extra=b"retry-after: 20\r\n"), says())
@@ -353,6 +373,22 @@ async def test_what_a_worker_that_dies_leaves_is_settled_as_far_as_it_was_noted(
         assert lost.usage.output_tokens >= 40
         assert lost.cost_microusd == used(gateway, "key/file/all/usd/monthly") > 0
         assert reserved(gateway) == {}
+
+
+async def test_a_note_names_the_target_that_is_being_asked(
+    memory_gateway, autojump_clock, monkeypatch
+):
+    upstream = Accounts(acme_main=after(2, fails(429)), beta_main=after(100, says()))
+    more = provider("beta") + combo("both", "acme/plain", "beta/plain")
+    async with memory_gateway(upstream, more=more) as gateway:
+        client = await gateway.client()
+        await post(client, "both")
+        for _ in range(3):
+            await trio.sleep(1)
+            gateway.gateway.note_running()
+        monkeypatch.setattr(incarnation, "is_alive", lambda _: False)
+        (lost,) = gateway.gateway.limits.reap(gateway.gateway.now_ms())
+        assert (lost.connection, lost.attempts) == ("beta/main", 2)
 
 
 async def test_what_was_sent_counts_even_before_the_first_note(
