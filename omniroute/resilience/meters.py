@@ -15,7 +15,7 @@ Measure = Literal["requests", "tokens", "usd", "running", "gap"]
 Kind = Literal["running", "rolling", "fixed", "session", "gap"]
 
 
-class Meter(Struct, frozen=True, kw_only=True):
+class Meter(Struct, frozen=True, kw_only=True, cache_hash=True):
     """One limit of one owner.
 
     kind: `running` counts what is under way; `rolling` what was used in the last `window_ms`;

@@ -21,6 +21,8 @@ Invariants every implementation keeps:
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from omniroute.record import Record
 from omniroute.resilience.meters import Meter, Part, Reading
 from omniroute.state.answers import Answers
@@ -73,7 +75,7 @@ class StateStats(NamedTuple):
     preallocated: bool
 
 
-class Hold(NamedTuple):
+class Hold(Struct, frozen=True, gc=False):
     """What a request takes of one meter: an upper bound until it is settled."""
 
     meter: Meter

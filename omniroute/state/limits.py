@@ -37,7 +37,7 @@ _ALL = 1 << 20
 
 _head = struct.Struct("<HI")
 _hold = struct.Struct("<qH")
-_pack_head, _pack_hold = _head.pack, _hold.pack
+_pack_head, _pack_hold, _unpack_hold = _head.pack, _hold.pack, _hold.unpack_from
 
 Table = TypeVar("Table")
 
@@ -158,29 +158,31 @@ class TableLimits(Generic[Table]):
         and then the transaction is to be aborted."""
         meters, get, put, gauge_of = self._meters, txn.get, txn.put, self._gauges.of
         for hold in holds:
-            meter, amount = hold
-            gauge = gauge_of(meter)
+            amount = hold.amount
+            gauge = gauge_of(hold.meter)
             key = gauge.key
             admitted = gauge.admit(get(key, None, meters), amount, now_ms)
             if isinstance(admitted, Refused):
                 return Refusal(hold, admitted.used, admitted.reserved, admitted.wait_ms)
-            put(key, admitted, db=meters)
+            put(key, admitted, True, True, False, meters)
             if gauge.reserves:
-                kept.append(_pack_hold(amount, len(gauge.blob)) + gauge.blob)
+                kept.append(_held(gauge, amount))
         return None
 
     def _give_back(
         self, txn: Transaction, gone: Sequence[Hold], kept: list[bytes], now_ms: int
     ) -> None:
-        for meter, amount in gone:
-            gauge = self._gauges.of(meter)
+        for hold in gone:
+            gauge = self._gauges.of(hold.meter)
             if not gauge.reserves:
                 continue
-            held = _pack_hold(amount, len(gauge.blob)) + gauge.blob
+            held = _held(gauge, hold.amount)
             if held not in kept:
-                raise StateError(f"{amount} of {meter.key} are not reserved under this ticket")
+                raise StateError(
+                    f"{hold.amount} of {hold.meter.key} are not reserved under this ticket"
+                )
             kept.remove(held)
-            self._end(txn, gauge, amount, 0, now_ms)
+            self._end(txn, gauge, hold.amount, 0, now_ms)
 
     def _end(self, txn: Transaction, gauge: Gauge, held: int, actual: int, now_ms: int) -> None:
         ended = gauge.settle(txn.get(gauge.key, db=self._meters), held, actual, now_ms)
@@ -189,13 +191,23 @@ class TableLimits(Generic[Table]):
 
     def settle_in(self, txn: Any, ticket: bytes, record: Record, now_ms: int) -> None:
         """The ticket's part of `State.settle`, within the transaction of its other parts."""
-        stored = txn.pop(ticket, db=self._reservations)
+        stored = txn.pop(ticket, self._reservations)
         if stored is None:
             return
-        for held in _holds(stored):
-            gauge = self._gauges.of_blob(held[_hold.size :])
-            actual = max(0, gauge.measured(record))
-            self._end(txn, gauge, _hold.unpack_from(held)[0], actual, now_ms)
+        meters, get, put, gauge_of = self._meters, txn.get, txn.put, self._gauges.of_blob
+        count, at = _head.unpack_from(stored)[0], _head.size
+        for _ in range(count):
+            amount, length = _unpack_hold(stored, at)
+            at += _hold.size
+            gauge = gauge_of(stored[at : at + length])
+            at += length
+            actual = gauge.measured(record)
+            key = gauge.key
+            ended = gauge.settle(
+                get(key, None, meters), amount, actual if actual > 0 else 0, now_ms
+            )
+            if ended is not None:
+                put(key, ended, True, True, False, meters)
 
     def release(self, ticket: bytes, now_ms: int) -> None:
         with self._writing("give back a reservation") as txn:
@@ -317,6 +329,12 @@ class TableLimits(Generic[Table]):
 
     def _reading(self, what: str) -> contextlib.AbstractContextManager[Transaction]:
         return self._ended(self._tables.read, what)
+
+
+def _held(gauge: Gauge, amount: int) -> bytes:
+    """A hold as it is kept in a reservation."""
+    blob = gauge.blob
+    return _pack_hold(amount, len(blob)) + blob
 
 
 def _packed(holds: Sequence[bytes], note: bytes) -> bytes:

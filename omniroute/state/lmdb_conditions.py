@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Txn: TypeAlias = Transaction[bytes]
 
-_VERSION: Final = b"\x00version"
+CONDITIONS_VERSION: Final = b"\x00version"
 
 
 class LmdbConditions:
@@ -36,8 +36,8 @@ class LmdbConditions:
             return self.version_in(txn)
 
     def version_in(self, txn: "_Txn") -> int:
-        """The version as a transaction of the same environment sees it, to look at several."""
-        return int.from_bytes(txn.get(_VERSION, b"", db=self._database), "big")
+        """The version as a transaction of the same environment sees it."""
+        return int.from_bytes(txn.get(CONDITIONS_VERSION, b"", db=self._database), "big")
 
     def read(self) -> tuple[int, dict[str, bytes]]:
         try:
@@ -45,7 +45,7 @@ class LmdbConditions:
                 table = {
                     key.decode(): value
                     for key, value in txn.cursor(self._database)
-                    if key != _VERSION
+                    if key != CONDITIONS_VERSION
                 }
                 return self.version_in(txn), table
         except lmdb.Error as error:
@@ -81,7 +81,7 @@ class LmdbConditions:
                 gone = []
                 found = cursor.set_range(start) if start else cursor.first()
                 while found and cursor.key().startswith(start):
-                    if cursor.key() != _VERSION:
+                    if cursor.key() != CONDITIONS_VERSION:
                         gone.append(cursor.key())
                     found = cursor.next()
                 for key in gone:
@@ -94,8 +94,8 @@ class LmdbConditions:
 
     def _entries(self, txn: "_Txn") -> int:
         entries = txn.stat(self._database)["entries"]
-        return entries - (txn.get(_VERSION, db=self._database) is not None)
+        return entries - (txn.get(CONDITIONS_VERSION, db=self._database) is not None)
 
     def _move(self, txn: "_Txn") -> None:
         version = self.version_in(txn) + 1
-        txn.put(_VERSION, version.to_bytes(8, "big"), db=self._database)
+        txn.put(CONDITIONS_VERSION, version.to_bytes(8, "big"), db=self._database)

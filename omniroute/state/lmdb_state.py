@@ -47,7 +47,7 @@ from omniroute.state.interface import (
 )
 from omniroute.state.limits import TableLimits
 from omniroute.state.lmdb_answers import LmdbAnswers
-from omniroute.state.lmdb_conditions import LmdbConditions
+from omniroute.state.lmdb_conditions import CONDITIONS_VERSION, LmdbConditions
 from omniroute.state.lmdb_opening import DATABASES, RESERVE, Opened, open_files, reserve
 from omniroute.state.lmdb_sessions import LmdbSessions
 
@@ -123,7 +123,10 @@ class LmdbState:
         self._owed_tickets: list[tuple[bytes, Record, int]] = []
         self._closed = False
         self.limits = TableLimits(_LimitTables(environment, databases, self._enter))
-        self.conditions = LmdbConditions(environment, databases[b"conditions"])
+        self._conditions = databases[b"conditions"]
+        self._seen = b"", b""
+        self._versions = 0, 0
+        self.conditions = LmdbConditions(environment, self._conditions)
         self.sessions = LmdbSessions(environment, databases[b"sessions"])
         self.answers = LmdbAnswers(
             environment,
@@ -144,9 +147,15 @@ class LmdbState:
             return txn.get(_REBUILT) is None
 
     def versions(self) -> tuple[int, int]:
-        with self._environment.begin(self._meta) as txn:
-            version = int.from_bytes(txn.get(_VERSION, b""), "big")
-            return version, self.conditions.version_in(txn)
+        txn = self._environment.begin()
+        snapshot = txn.get(_VERSION, b"", self._meta)
+        conditions = txn.get(CONDITIONS_VERSION, b"", self._conditions)
+        txn.abort()
+        # They are nearly always those of the last look, and then no numbers are made of them.
+        if (snapshot, conditions) != self._seen:
+            self._seen = (snapshot, conditions)
+            self._versions = int.from_bytes(snapshot, "big"), int.from_bytes(conditions, "big")
+        return self._versions
 
     def snapshot_version(self) -> int:
         with self._environment.begin(self._meta) as txn:
@@ -196,13 +205,14 @@ class LmdbState:
         if self._look_in < 0:
             self._look_at_outbox(txn)
         if kept := self._outbox_open:
-            while not txn.put(self._keys.next(), blob, True, False, db=self._outbox):
+            while not txn.put(self._keys.next(), blob, True, False, False, self._outbox):
                 """Another process made this very key; the next one is free."""
         else:
             self._add_drops(txn, MAP_FULL, 1)
         usage_key = self._usage_keys.of(record)
-        stored = txn.get(usage_key, db=self._usage)
-        txn.put(usage_key, layout.add_record(stored, record), db=self._usage)
+        usage = self._usage
+        counted = layout.add_record(txn.get(usage_key, None, usage), record)
+        txn.put(usage_key, counted, True, True, False, usage)
         return kept
 
     def _look_at_outbox(self, txn: "_Txn") -> None:
