@@ -9,7 +9,7 @@ import { html } from "./html.js";
 import { LANGUAGES, language, speak, t } from "./i18n.js";
 import { go, place } from "./router.js";
 import { theme } from "./state.js";
-import { Form } from "./ui/form.js";
+import { Form, Whose } from "./ui/form.js";
 import { Boundary, ErrorNote, Skeleton } from "./ui/parts.js";
 import { Toasts, toastError } from "./ui/toast.js";
 
@@ -54,7 +54,7 @@ function SignIn() {
     <div class="card">
       <h2>${t("signin.title")}</h2>
       ${error && html`<${ErrorNote} error=${error} />`}
-      <${Form} fields=${fields} submit=${signIn} action=${t("signin.submit")} />
+      <${Form} fields=${fields} submit=${signIn} action=${t("signin.submit")}><${Whose} /><//>
       <p class="dim">${t("signin.hint")}</p>
     </div>
   </main>`;

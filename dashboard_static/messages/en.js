@@ -1,10 +1,16 @@
 // The English catalogue, one part for each page and one for what they share.
 
 import overview from "./en/overview.js";
+import connect from "./en/connect.js";
+import endpoint from "./en/endpoint.js";
+import welcome from "./en/welcome.js";
 import shared from "./en/shared.js";
 
 /** @type {Record<string, string>} */
 export default {
   ...shared,
   ...overview,
+  ...connect,
+  ...endpoint,
+  ...welcome,
 };

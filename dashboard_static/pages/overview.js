@@ -11,7 +11,7 @@ import { place, setQuery } from "../router.js";
 import { Badge, Card, Empty, Loaded, now, PageHead, Sparkline, Stat, Tabs, Time, useRead } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
 import { attention } from "./overview/attention.js";
-import { added, byProvider, lastMinute, overTime } from "./overview/sums.js";
+import { added, byProvider, lastMinute, latest, overTime } from "./overview/sums.js";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -108,6 +108,8 @@ function Providers({ rows, sinceMs, untilMs, bucketMs }) {
 }
 
 function Latest() {
+  const before = useRead((abort) => get("usage/request-logs", { limit: SHOWN }, abort), []);
+  const rows = latest(requests.value, before.data?.requests ?? [], SHOWN);
   const columns = [
     { key: "when", title: t("overview.when"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.started_ms} />` },
     { key: "requested_model", title: t("overview.model"), render: (/** @type {any} */ row) => row.requested_model },
@@ -120,7 +122,7 @@ function Latest() {
     { key: "tokens", title: t("overview.tokens"), number: true, render: (/** @type {any} */ row) => count(row.input_tokens + row.output_tokens) },
     { key: "took", title: t("overview.took"), number: true, render: (/** @type {any} */ row) => latency(row.total_us) },
   ];
-  return html`<${Table} columns=${columns} rows=${requests.value.slice(0, SHOWN)} label=${t("overview.latest")}
+  return html`<${Table} columns=${columns} rows=${rows} label=${t("overview.latest")}
     empty=${html`<${Empty} title=${t("overview.latest.none")} />`} />`;
 }
 

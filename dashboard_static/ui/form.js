@@ -90,6 +90,9 @@ export function Input({ field, value, error, onChange }) {
   </div>`;
 }
 
+/** For the password manager of the browser: whose password it is. There is one account. */
+export const Whose = () => html`<input type="text" name="username" autocomplete="username" value="admin" readonly hidden />`;
+
 /**
  * @param {{fields: Field[], values?: Record<string, any>, submit: (values: any) => Promise<unknown>,
  *   action?: string, onCancel?: () => void, children?: any}} props

@@ -45,3 +45,10 @@ export function byProvider(rows) {
  *  @param {any[]} requests of the feed @param {number} nowMs */
 export const lastMinute = (requests, nowMs) =>
   requests.filter((each) => each.started_ms + each.total_us / 1000 > nowMs - 60_000).length;
+
+/** The newest of the feed and of the log, each once.
+ *  @param {any[]} live newest first @param {any[]} logged newest first @param {number} most */
+export function latest(live, logged, most) {
+  const known = new Set(live.map((each) => each.id));
+  return [...live, ...logged.filter((each) => !known.has(each.id))].slice(0, most);
+}
