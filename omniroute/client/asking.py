@@ -16,6 +16,7 @@ from omniroute.client.tables import fields, rows_of, table
 
 EXIT_DONE: Final = 0
 EXIT_BROKEN: Final = 1
+EXIT_INTERRUPTED: Final = 130
 
 
 def run(options: argparse.Namespace, place: Callable[[], Place], out: TextIO) -> int:
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace, place: Callable[[], Place], out: TextIO) ->
     except GatewayError as error:
         print(f"omniroute: {error}", file=sys.stderr)
         return EXIT_BROKEN
+    except KeyboardInterrupt:  # how a feed is left
+        return EXIT_INTERRUPTED
     return EXIT_DONE
 
 

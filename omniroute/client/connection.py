@@ -1,8 +1,9 @@
 """HTTP to the gateway of this data directory, or to the one at a given address.
 
-The private socket is tried first: it is there whatever ports were chosen. Where there is none (on
-Windows, or with a path too long for one) the dashboard's port answers as well. The admin token of
-the data directory opens both; for another machine an admin key comes from the environment.
+The private socket is the way: it is there whatever ports were chosen, and nobody else can listen on
+it, so the admin token of the data directory cannot come into wrong hands. The dashboard's port is
+asked only where there can be no such socket (on Windows, or with a path too long for one). For
+another machine an admin key comes from the environment.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from omniroute.client.request import GatewayError, Request
 TOKEN_FILE: Final = "admin.token"
 SOCKET_FILE: Final = "control.sock"
 KEY_VARIABLE: Final = "OMNIROUTE_ADMIN_KEY"
+_SOCKET_PATH_BYTES: Final = 104  # unix(4): 104 on macOS, 108 on Linux, with the zero at the end
 _PIECE_BYTES: Final = 64 << 10
 _ANSWER_S: Final = 120.0
 
@@ -51,8 +53,8 @@ def local(data_dir: Path, dashboard_url: str) -> Place:
             f"{file} cannot be read: {error}. Run this as the user who runs the gateway"
         ) from error
     path = data_dir / SOCKET_FILE
-    has_socket = hasattr(socket, "AF_UNIX") and path.exists()
-    return Place(token, path if has_socket else None, dashboard_url, str(file))
+    can_be = hasattr(socket, "AF_UNIX") and len(os.fsencode(path)) < _SOCKET_PATH_BYTES
+    return Place(token, path if can_be else None, dashboard_url, str(file))
 
 
 def remote(url: str, environment: Mapping[str, str] = os.environ) -> Place:

