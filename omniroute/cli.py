@@ -110,6 +110,20 @@ def build_parser() -> argparse.ArgumentParser:
         description="Examine the data directory, the ports, the compiled extensions and the way "
         "to each provider, one line each. Exit status 1 when something is broken.",
     )
+    rotate = commands.add_parser(
+        "rotate-key",
+        parents=[files],
+        argument_default=argparse.SUPPRESS,
+        help="make a new encryption key and seal everything stored with it",
+        description="Make a new encryption key and seal every stored secret anew. The gateway must "
+        "not run meanwhile. The old key is kept until all is done, and then removed: backups made "
+        "before open with it only.",
+    )
+    rotate.add_argument(
+        "--keep-old",
+        action="store_true",
+        help="leave the old key in encryption.key, so that older backups still open",
+    )
     add_commands(commands, [files])
     return parser
 
@@ -143,6 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from omniroute.doctor import doctor
 
             return doctor(invocation.data_dir, invocation.load(), sys.stdout)
+        if command == "rotate-key":
+            from omniroute.rotation import rotate
+
+            keep_old = hasattr(options, "keep_old")
+            return rotate(invocation.data_dir, sys.stdout, keep_old=keep_old)
         return _serve(options, invocation)
     except ConfigError as error:
         print(f"omniroute: the configuration is refused\n{error}", file=sys.stderr)

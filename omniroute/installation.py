@@ -8,9 +8,9 @@ would turn every stored credential into noise without a word.
 Invariants:
 - the directory has mode 0700 and every file in it 0600; wider modes are tightened, and where that
   is not ours to do, opening is refused;
-- a key file appears whole or not at all, and is never overwritten;
+- a key file appears whole or not at all, and is overwritten by nothing but a rotation;
 - a ciphertext names the key that made it, so keys can be rotated: `encryption.key` holds one key a
-  line, the first encrypts, all decrypt.
+  line, the first encrypts, all decrypt (`omniroute rotate-key`).
 
 `OMNIROUTE_ENCRYPTION_KEY` (32 bytes as 64 hex digits) in the environment stands in for the file.
 The `cryptography` package is imported at the first use, since that takes 30 ms.
@@ -24,7 +24,7 @@ import os
 import secrets
 import stat
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -176,6 +176,30 @@ class Installation:
         return self._ciphers[owner]
 
 
+def add_encryption_key(data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Make another encryption key, which encrypts from now on; those there are go on decrypting.
+
+    For nobody else has the installation open. Raises InstallationError.
+    """
+    env = os.environ if environment is None else environment
+    if env.get(KEY_VARIABLE, "").strip():
+        raise InstallationError(
+            f"the encryption key is given by {KEY_VARIABLE}, so it is not this program's to "
+            "change. Write it in base64 into encryption.key, unset the variable, and try again"
+        )
+    file = data_dir / "encryption.key"
+    known = _decode_keys(file)
+    _replace(file, (secrets.token_bytes(KEY_BYTES), *known))
+
+
+def drop_old_keys(data_dir: Path) -> int:
+    """Keep only the key that encrypts; returns how many are gone. Raises InstallationError."""
+    file = data_dir / "encryption.key"
+    current, *old = _decode_keys(file)
+    _replace(file, (current,))
+    return len(old)
+
+
 def key_id(key: bytes) -> bytes:
     """The public name of an encryption key; it tells nothing about the key."""
     return hmac.digest(key, b"omniroute key id", "sha256")[:_KEY_ID_BYTES]
@@ -267,6 +291,24 @@ def _create_once(file: Path, content: bytes) -> None:
             _place(draft, file)
         except FileExistsError:
             return  # another start was faster; its key is the one that counts
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_directory(file.parent)
+    except OSError as error:
+        raise InstallationError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _replace(file: Path, keys: Sequence[bytes]) -> None:
+    """Write keys over those of a file: at each moment it is whole, the old or the new one."""
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(b"".join(map(_encode_key, keys)))
+                out.flush()
+                os.fsync(out.fileno())
+            draft.replace(file)
         finally:
             draft.unlink(missing_ok=True)
         _sync_directory(file.parent)

@@ -34,6 +34,7 @@ COMMANDS = {
     "demo",
     "doctor",
     "ports",
+    "rotation",
     "supervisor",
     "worker",
 }

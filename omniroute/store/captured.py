@@ -1,9 +1,9 @@
 """What the data plane captured beside the records: bodies, sealed, and connects through proxies."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from omniroute.store.connecting import Database
@@ -38,6 +38,29 @@ class Bodies:
             return [
                 StoredBody(*row) for row in connection.execute(query.with_only_columns(*columns))
             ]
+
+    def reseal(self, resealed: Callable[[bytes], bytes], *, batch: int = 100) -> int:
+        """Replaces what is sealed of every body, some in a transaction; returns how many.
+
+        What `resealed` raises ends it; doing it again begins with the first.
+        """
+        keys = [column for column in bodies.primary_key]
+        columns = [*keys, bodies.c.sealed]
+        query = select(*columns).order_by(*keys).limit(batch)
+        last: tuple[Any, ...] | None = None
+        done = 0
+        while True:
+            page = query if last is None else query.where(tuple_(*keys) > last)
+            with self._database.writing("seal bodies anew") as connection:
+                rows = connection.execute(page).all()
+                for *key, sealed in rows:
+                    found = [column == value for column, value in zip(keys, key, strict=True)]
+                    statement = update(bodies).where(*found).values(sealed=resealed(sealed))
+                    connection.execute(statement)
+            done += len(rows)
+            if len(rows) < batch:
+                return done
+            last = tuple(rows[-1])[:-1]
 
 
 class ConnectFilter(NamedTuple):
