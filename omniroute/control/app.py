@@ -35,6 +35,7 @@ from omniroute.control.api import (
     routing,
     settings,
     system,
+    tools,
 )
 from omniroute.control.api.declare import Route
 from omniroute.control.api.endpoint import endpoints, not_found
@@ -65,6 +66,7 @@ _AREAS: Final = (
     routing.ROUTES,
     settings.ROUTES,
     system.ROUTES,
+    tools.ROUTES,
 )
 _ROUTES: Final[tuple[Route, ...]] = tuple(route for area in _AREAS for route in area)
 

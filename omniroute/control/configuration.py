@@ -22,6 +22,7 @@ import msgspec
 from omniroute.compiling import IssuedKey, admit, compile_snapshot
 from omniroute.config import ConfigError, Settings, Stored, StoredName, load
 from omniroute.config.stored import KEY, SETTING
+from omniroute.control.insider import with_playground, without_playground
 from omniroute.control.resetting import fingerprints, forget_renewed
 from omniroute.control.sealing import opened
 from omniroute.installation import Installation, InstallationError
@@ -147,7 +148,9 @@ class Configuration:
         settings, snapshot, left_out, seen = compiled
         self.prepare(snapshot)
         before = self._published()
-        self.version = self._state.publish_snapshot(encode(snapshot, self._installation))
+        self.version = self._state.publish_snapshot(
+            encode(with_playground(snapshot, self._installation), self._installation)
+        )
         self._greet_renewed(before, snapshot)
         self.published_ms = time.time_ns() // 1_000_000
         self.settings, self.snapshot, self.left_out = settings, snapshot, left_out
@@ -190,7 +193,7 @@ class Configuration:
         blob = self._state.read_snapshot()
         if blob is None:
             raise error
-        self.snapshot = decode(blob, self._installation)
+        self.snapshot = without_playground(decode(blob, self._installation))
         self.version = self._state.snapshot_version()
         self._refuse(error)
 

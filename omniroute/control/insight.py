@@ -13,6 +13,7 @@ import trio
 
 from omniroute.config import LogSettings
 from omniroute.control.announcing import AnnouncingHistory
+from omniroute.control.conversations import Conversations
 from omniroute.control.drain import History
 from omniroute.control.jobs import Job
 from omniroute.control.live import Live
@@ -45,6 +46,7 @@ class Insight:
     ) -> None:
         self.live = Live()
         self.metrics = Metrics()
+        self.conversations = Conversations()
         self._telemetry = _telemetry(environment, connector, ca_file, warnings)
         self._logs = data_dir / FILES_IN
         self._rotation = log.rotation
@@ -53,7 +55,7 @@ class Insight:
 
     def history(self, history: History) -> AnnouncingHistory:
         """The history, for the drain: what it takes is told to feed, metrics and traces."""
-        told = [self.metrics.add, self.live.publish_records]
+        told = [self.metrics.add, self.conversations.add, self.live.publish_records]
         if self._telemetry is not None:
             told.append(self._telemetry.add)
         return AnnouncingHistory(history, told)

@@ -24,6 +24,7 @@ from omniroute.control.bootstrap import Foundation
 from omniroute.control.collecting import collect
 from omniroute.control.door import Door
 from omniroute.control.drain import BATCH, DrainStatus, drain_once
+from omniroute.control.inside import DataPlane
 from omniroute.control.insight import Insight
 from omniroute.control.jobs import Job, JobFailed
 from omniroute.control.origins import KnownHosts
@@ -93,6 +94,7 @@ class ControlProcess:
             connector,
             EnvironmentProxies(os.environ),
         )
+        self._data_plane = DataPlane(endpoint, connector, foundation.installation)
         self._insight = Insight(
             foundation.installation.data_dir,
             foundation.state,
@@ -276,6 +278,8 @@ class ControlProcess:
             now_ms=_now_ms,
             live=self._insight.live,
             metrics=self._insight.metrics,
+            conversations=self._insight.conversations,
+            data_plane=self._data_plane,
         )
         app = build_app(services, dashboard_dir())
         public = Door(app, self._known_hosts, is_private=False)

@@ -11,6 +11,8 @@ from omniroute.control.access import Access
 from omniroute.control.archives import Archives
 from omniroute.control.backups import Backups
 from omniroute.control.configuration import Configuration
+from omniroute.control.conversations import Conversations
+from omniroute.control.inside import DataPlane
 from omniroute.control.live import Live
 from omniroute.control.metrics import Metrics
 from omniroute.installation import Installation
@@ -34,6 +36,8 @@ class Services:
     archives: Archives = field(init=False)
     live: Live = field(default_factory=Live)
     metrics: Metrics = field(default_factory=Metrics)
+    conversations: Conversations = field(default_factory=Conversations)
+    data_plane: DataPlane | None = None
 
     def __post_init__(self) -> None:
         # One for all calls: it lets one restore run at a time.
