@@ -16,12 +16,13 @@ def test_the_page_is_not_stale() -> None:
 
 def test_every_command_and_option_is_on_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for command in ("", " serve", " demo", " check", " doctor"):
+    for command in ("", " serve", " demo", " check", " doctor", " rotate-key"):
         assert f"## `omniroute{command}`" in page
     for option in ("--host", "--port", "--workers", "--drain-timeout", "--no-open"):
         assert page.count(f"| `{option}") == 3, option  # without a command, serve, demo
     for option in ("--config", "--data-dir"):
-        assert page.count(f"| `{option}") == 4, option  # without a command, serve, check, doctor
+        # without a command, serve, check, doctor, rotate-key
+        assert page.count(f"| `{option}") == 5, option
     assert "`--version`" in page
 
 
