@@ -18,11 +18,11 @@ Made from `omniroute/cli.py` by `python -m omniroute.cli_reference`; do not edit
 
 Exit status: 0 done, 1 something is broken, 2 the configuration or the options are refused.
 
-Commands that ask the running gateway (all but `serve`, `demo`, `check`, `doctor` and `rotate-key`) reach it over
-the private socket in its data directory (where there can be none, as on Windows, on the dashboard's
-port), with the admin token of that directory. All of them take `--config` and `--data-dir`, `--json` for the answer as JSON, and
-`--url URL` for a gateway elsewhere, which is asked with the admin key in the environment variable
-`OMNIROUTE_ADMIN_KEY`.
+Commands that ask the running gateway (all but `serve`, `demo`, `check`, `doctor` and `rotate-key`)
+reach it over the private socket in its data directory (where there can be none, as on Windows, on
+the dashboard's port), with the admin token of that directory. All of them take `--config` and
+`--data-dir`, `--json` for the answer as JSON, and `--url URL` for a gateway elsewhere, which is
+asked with the admin key in the environment variable `OMNIROUTE_ADMIN_KEY`.
 """
 
 # Told once above, not at every command that has them.
