@@ -26,7 +26,7 @@ ARGS ?=
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # builds share build/, and the tests use the cores themselves
 .PHONY: help run test lint types unit twins dashboard whole agents system-deps wheel sbom bench \
-	bench-micro bench-dashboard fuzz lock docs extensions clean
+	bench-micro bench-dashboard bench-history fuzz lock docs extensions clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -84,6 +84,9 @@ bench-micro: $(VENV)/.dev extensions ## each compiled speedup beside its Python 
 
 bench-dashboard: system-deps $(VENV)/.dev extensions ## first paint, delay of the live feed, memory (ARGS="--minutes 1")
 	@$(BIN)/python -m bench.dashboard $(ARGS)
+
+bench-history: $(VENV)/.dev ## request log and analytics at a million requests (a minute)
+	@$(BIN)/python -m bench.history $(ARGS)
 
 fuzz: $(VENV)/.dev extensions ## mutation fuzzers and the property tests at length (FUZZ_S=60)
 	@for target in $(wildcard tests/fuzz/fuzz_*.py); do \

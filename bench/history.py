@@ -5,7 +5,8 @@
 Makes a database of requests as a busy installation has them (some models used by everybody, some by
 one key once a day; bursts by day and none at night; failures in clusters), through the store's own
 way in, then asks what the dashboard asks. `--database` keeps the file: the next run only asks.
-Prints one line a question: median and slowest of some runs, and what came of it.
+Prints one line a question: median and slowest of some runs, the CPU time of the median one, and
+what came of it. On a machine that does other things only the CPU time means anything.
 """
 
 import argparse
@@ -193,15 +194,15 @@ def questions(store: Store, days: int) -> Iterator[tuple[str, Callable[[], objec
         partial(sums, by=("provider",), bucket="day", percentiles=True),
     )
     yield "sums by hour, one day", partial(sums, last_day, bucket="hour", percentiles=True)
+    two_days = RequestFilter(since_ms=_UNTIL_MS - 2 * DAY_MS)
     yield (
-        "sums by hour and connection, a week",
-        partial(
-            sums,
-            RequestFilter(since_ms=_UNTIL_MS - 7 * DAY_MS),
-            by=("connection",),
-            bucket="hour",
-            percentiles=True,
-        ),
+        "sums by hour and connection, two days",
+        partial(sums, two_days, by=("connection",), bucket="hour", percentiles=True),
+    )
+    week = RequestFilter(since_ms=_UNTIL_MS - 7 * DAY_MS)
+    yield (
+        "… a week, no percentiles",
+        partial(sums, week, by=("connection",), bucket="hour"),
     )
     yield "sums by hour, all days, no percentiles", partial(sums, bucket="hour")
     yield "costs by key, all days", partial(store.analytics.costs, by="key_id")
@@ -226,16 +227,20 @@ def ask(store: Store, days: int) -> bool:
     """Prints how long each question takes; returns whether all were quick enough."""
     quick = True
     for told, question in questions(store, days):
-        spent = []
+        spent, cpu = [], []
         for _ in range(RUNS):
-            begin = time.perf_counter_ns()
+            begin, cpu_begin = time.perf_counter_ns(), time.process_time_ns()
             answer = question()
             spent.append((time.perf_counter_ns() - begin) / 1e6)
+            cpu.append((time.process_time_ns() - cpu_begin) / 1e6)
         rows = len(getattr(answer, "records", answer))  # type: ignore[arg-type]
         median = statistics.median(spent)
         quick &= median < ASKED_MS
         mark = "" if median < ASKED_MS else f"  slower than {ASKED_MS:.0f} ms"
-        print(f"  {told:<42} {median:7.1f} ms  at most {max(spent):7.1f}  ({rows} rows){mark}")
+        print(
+            f"  {told:<48} {median:6.1f} ms  at most {max(spent):6.1f}  "
+            f"CPU {statistics.median(cpu):6.1f}  ({rows} rows){mark}"
+        )
     return quick
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from omniroute.store import histograms
 from omniroute.store.connecting import Database
@@ -127,9 +127,13 @@ class _Source(NamedTuple):
     sql: str
     values: tuple[Any, ...]
 
-    def rows(self, columns: Iterable[str], end: str = "") -> Iterable[Row[Any]]:
+    def rows(self, columns: Iterable[str], end: str = "") -> Iterable[tuple[Any, ...]]:
         query = f"SELECT {', '.join(columns)} {self.sql} {end}"
-        return self.connection.exec_driver_sql(query, self.values)
+        # The driver's own tuples: there may be many.
+        driver = self.connection.connection.driver_connection
+        assert driver is not None, "in use"
+        found: Iterable[tuple[Any, ...]] = driver.execute(query, self.values)
+        return found
 
 
 def _source(
@@ -172,13 +176,15 @@ def _parts(wanted: RequestFilter, bucket: Bucket) -> Iterator[tuple[str, int, in
         yield "rollup_hours", last_day_ms, until_ms
 
 
-def _add_percentiles(found: dict[tuple[Any, ...], Summed], rows: Iterable[Row[Any]]) -> None:
-    stored: dict[tuple[Any, ...], list[list[bytes]]] = {key: [[], [], []] for key in found}
-    for row in rows:
-        for blobs, blob in zip(stored[tuple(row[:-3])], row[-3:], strict=True):
-            blobs.append(blob)
-    for key, columns in stored.items():
-        summed = found[key]
+def _add_percentiles(found: dict[tuple[Any, ...], Summed], rows: Iterable[tuple[Any, ...]]) -> None:
+    stored: dict[tuple[Any, ...], tuple[list[bytes], ...]] = {key: ([], [], []) for key in found}
+    for *key, total, first_byte, overhead in rows:
+        totals, first_bytes, overheads = stored[tuple(key)]
+        totals.append(total)
+        first_bytes.append(first_byte)
+        overheads.append(overhead)
+    for of, columns in stored.items():
+        summed = found[of]
         summed.total, summed.first_byte, summed.overhead = (
             Percentiles(*histograms.percentiles(histograms.merged(blobs), _SHARES))
             for blobs in columns

@@ -138,6 +138,8 @@ def _find(
         return []
     found: list[Cursor] = []
     since_ms = max(since_ms, oldest_ms)
+    if narrowing_of(wanted).sql:
+        return _in_single_hours(connection, wanted, slices, since_ms, until_ms, search, limit)
     in_window: set[int] = set()
     expected, enough = 0, limit
     for hour in _hours(connection, wanted, slices, since_ms, until_ms):
@@ -153,6 +155,30 @@ def _find(
         in_window, expected, enough, until_ms = set(), 0, 2 * enough, from_ms
     if in_window:
         found += search.run("requests_by_slice", in_window, since_ms, until_ms, limit - len(found))
+    return found
+
+
+def _in_single_hours(
+    connection: Connection,
+    wanted: RequestFilter,
+    slices: Iterable[int] | None,
+    since_ms: int,
+    until_ms: int,
+    search: "_Search",
+    limit: int,
+) -> list[Cursor]:
+    """Where only some requests of a slice fit: each hour that may hold one, and nothing between."""
+    found: list[Cursor] = []
+    for hour in _hours(connection, wanted, slices, since_ms, until_ms):
+        found += search.run(
+            "requests_by_slice",
+            hour.slices,
+            max(since_ms, hour.from_ms),
+            min(until_ms, hour.from_ms + HOUR_MS),
+            limit - len(found),
+        )
+        if len(found) == limit:
+            break
     return found
 
 

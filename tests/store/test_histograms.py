@@ -44,13 +44,13 @@ def test_what_is_beyond_all_bounds_counts_at_the_end():
 def test_merging_is_counting_all(one, other):
     both = packed(one + other)
     assert add_blobs(packed(one), packed(other)) == both
-    assert merged([packed(one), packed(other)]) == merged([both])
-    assert total(merged([both])) == len(one) + len(other)
+    assert merged([packed(one), packed(other)]) == both
+    assert total(both) == len(one) + len(other)
 
 
 @given(st.lists(DURATIONS, min_size=1, max_size=200), st.floats(0.01, 1.0))
 def test_a_percentile_lies_in_the_bucket_of_the_true_one(values, share):
-    (found,) = percentiles(merged([packed(values)]), [share])
+    (found,) = percentiles(packed(values), [share])
     rank = max(1, -int(-share * len(values) // 1))
     first, beyond = bounds_of(bucket_of(sorted(values)[rank - 1]))
     assert first <= found < beyond
