@@ -95,7 +95,7 @@ export const Stat = ({ label, value, hint, tone = "" }) => html`
   <div class=${`stat ${tone}`}>
     <dt>${label}</dt>
     <dd>${value}</dd>
-    ${hint && html`<p class="dim">${hint}</p>`}
+    ${hint && html`<dd class="dim hint">${hint}</dd>`}
   </div>
 `;
 

@@ -81,7 +81,7 @@ class Watch:
             for trouble in self.troubles
             if not any(re.search(pattern, trouble) for pattern in self.expected)
         ]
-        assert left == []
+        assert not left, "\n".join(left)
 
 
 class _Gateway(Gateway):

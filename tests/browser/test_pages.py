@@ -1,0 +1,114 @@
+"""Every page of the menu, whatever it shows: it opens in every layout without a report, is usable by
+keyboard and screen reader, fits a phone, and leaves a screenshot for people to look at.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ARTIFACTS, DESKTOP, PHONE, ROOT, OpenContext, Site
+
+pytestmark = pytest.mark.browser
+
+_AXE = ROOT / ".cache" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_PAGES = re.compile(r"^  (\w+): \(\) => import\(\"\./pages/", re.MULTILINE)
+
+
+class Layout(NamedTuple):
+    viewport: dict[str, int]
+    scheme: str
+    language: str = "en"
+
+
+LAYOUTS = {
+    "desktop-light": Layout(DESKTOP, "light"),
+    "desktop-dark": Layout(DESKTOP, "dark"),
+    "phone-light": Layout(PHONE, "light"),
+    "phone-dark": Layout(PHONE, "dark"),
+    "desktop-rtl": Layout(DESKTOP, "light", "en-x-rtl"),
+    "phone-rtl": Layout(PHONE, "dark", "en-x-rtl"),
+}
+
+
+def page_names() -> list[str]:
+    return _PAGES.findall((ROOT / "dashboard_static" / "app.js").read_text(encoding="utf-8"))
+
+
+def open_page(page: Page, site: Site, name: str) -> None:
+    """Until its heading is there and nothing is still loading."""
+    page.goto(f"{site.url}#/{name}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("main .skeleton")).to_have_count(0)
+
+
+def told(violation: dict[str, Any]) -> Iterator[str]:
+    for node in violation["nodes"]:
+        yield f"{violation['id']}: {node['failureSummary']} in {node['html'][:200]}"
+
+
+def assert_accessible(page: Page) -> None:
+    """No violation that axe-core finds. The script is given to the page, not loaded by it."""
+    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(f"axe.run(document, {{runOnly: {json.dumps(_RULES)}}})")
+    assert [line for violation in found["violations"] for line in told(violation)] == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", page_names())
+def test_page_holds_in_every_layout(
+    contexts: OpenContext, signed_in: Any, site: Site, name: str, layout: str
+) -> None:
+    chosen = LAYOUTS[layout]
+    context = contexts(
+        storage_state=signed_in,
+        viewport=chosen.viewport,
+        color_scheme=chosen.scheme,
+        reduced_motion="reduce",
+    )
+    context.add_init_script(  # a page that is still blank has no storage
+        "if (location.protocol === 'http:')"
+        f" localStorage.setItem('omniroute.language', '{chosen.language}')"
+    )
+    page = context.new_page()
+    open_page(page, site, name)
+
+    assert_accessible(page)
+    wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wider <= 0, "the page scrolls sideways"
+    folder = ARTIFACTS / layout
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def test_the_sign_in_page_is_accessible(contexts: OpenContext, site: Site) -> None:
+    for viewport, scheme in ((DESKTOP, "light"), (PHONE, "dark")):
+        page = contexts(viewport=viewport, color_scheme=scheme).new_page()
+        page.goto(site.url)
+        expect(page.get_by_label("Admin password")).to_be_visible()
+        assert_accessible(page)
+
+
+def test_every_page_is_reached_by_keyboard_alone(page: Page, site: Site) -> None:
+    open_page(page, site, "overview")
+    menu = page.get_by_role("navigation", name="Pages")
+    for name in page_names():
+        if name == "welcome":  # leads in, and is led to; it has no place in the menu
+            continue
+        link = menu.locator(f'a[href="#/{name}"]').last
+        link.focus()
+        page.keyboard.press("Enter")
+        expect(link).to_have_attribute("aria-current", "page")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_the_keyboard_skips_the_menu(page: Page, site: Site) -> None:
+    open_page(page, site, "overview")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
