@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Integer, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Integer, func, literal_column, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from omniroute.record import Record
@@ -140,12 +140,12 @@ class Store(Database):
             columns.key_id,
             day.label("day"),
             func.count(),
-            func.sum(columns.input_tokens),
-            func.sum(columns.cache_read_tokens),
-            func.sum(columns.cache_write_tokens),
-            func.sum(columns.output_tokens),
-            func.sum(columns.reasoning_tokens),
-            func.sum(columns.cost_microusd),
+            _sum(columns.input_tokens),
+            _sum(columns.cache_read_tokens),
+            _sum(columns.cache_write_tokens),
+            _sum(columns.output_tokens),
+            _sum(columns.reasoning_tokens),
+            _sum(columns.cost_microusd),
         ).group_by(columns.key_id, "day")
         with self.reading("read the usage") as connection:
             for key_id, utc_day, *totals in connection.execute(query):
@@ -166,8 +166,8 @@ class Store(Database):
                 *owners,
                 from_ms.label("from_ms"),
                 func.count(),
-                func.sum(columns.input_tokens + columns.output_tokens),
-                func.sum(columns.cost_microusd),
+                _sum(columns.input_tokens) + _sum(columns.output_tokens),
+                _sum(columns.cost_microusd),
             )
             # What the index knows is when requests began.
             .where(columns.started_ms >= first_ms - _LONGEST_MS, ended_ms >= first_ms)
@@ -202,6 +202,11 @@ class Store(Database):
         upsert = upsert.on_conflict_do_update(index_elements=["name"], set_={"value": value})
         with self.writing("write") as connection:
             connection.execute(upsert)
+
+
+def _sum(column: ColumnElement[int]) -> ColumnElement[int]:
+    """A sum that one impossible number cannot make overflow, which would be an error."""
+    return func.sum(func.min(column, rollups.SANE))
 
 
 def _capped_row_of(record: Record, slice_id: int) -> Row:

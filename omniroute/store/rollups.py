@@ -27,10 +27,11 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 STEP = 20_000  # requests in one transaction, so that nobody waits long
 PENDING = STEP
+SANE = 1 << 44
+"""More than any true number of one request (half a year in µs): sums take no more of each."""
 
 _ROW_FACT = "rollups.row"
 _MOST_SLICES = 100_000  # known by heart; beyond, they are looked up anew
-_SANE = 1 << 44  # half a year in µs; sums of impossible numbers must not overflow
 
 _SUMMED = {
     "requests": "count(*)",
@@ -46,7 +47,7 @@ _SUMMED = {
 _COLUMNS = (*SUMS, *MAXIMA, *MINIMA, *HISTOGRAMS)
 _SUM = (
     f"SELECT started_ms / {HOUR_MS} * {HOUR_MS} AS from_ms, slice_id, "
-    + ", ".join(_SUMMED.get(name, f"sum(min({name}, {_SANE}))") for name in _COLUMNS)
+    + ", ".join(_SUMMED.get(name, f"sum(min({name}, {SANE}))") for name in _COLUMNS)
     + " FROM requests WHERE rowid > ? AND rowid <= ? GROUP BY 1, 2"
 )
 _MERGED = ", ".join(

@@ -85,6 +85,17 @@ def test_an_impossible_number_is_capped_and_stops_nobody(store):
     assert store.requests(2)[1].bytes_in == (1 << 63) - 1
 
 
+def test_impossible_numbers_do_not_stop_the_rebuilding_of_counters(store):
+    broken = Usage(1 << 63, 0, 0, 1 << 63, 0)
+    store.insert_records(
+        [a_record(number, usage=broken, cost_microusd=1 << 63) for number in range(3)]
+    )
+    ((key_id, day, totals),) = store.usage_totals()
+    assert (key_id, day, totals[0]) == ("k", 0, 3)
+    (used,) = store.used_since(0, 1000)
+    assert used.requests == 3
+
+
 def test_the_connections_wait_write_ahead_and_flush(store):
     with store._engine.connect() as connection:
         values = {
