@@ -100,6 +100,12 @@ def objection(provider: ProviderView, model: str, *, has_account: bool) -> Gatew
             f'provider = "{provider.id}" and an api_key.',
             param="model",
         )
+    if model in provider.models_off:
+        return GatewayError(
+            ErrorKind.UNKNOWN_MODEL,
+            f"The model {model!r} of provider {provider.id!r} is switched off.",
+            param="model",
+        )
     if provider.restrict and all(model != each.id for each in provider.models):
         known = ", ".join(sorted(each.id for each in provider.models)) or "none"
         return GatewayError(

@@ -126,6 +126,7 @@ def test_turns_of_accounts_are_those_of_the_provider_whatever_the_model():
         ({}, "x", True, None),
         ({"restrict": True}, "m", True, None),
         ({"restrict": True}, "x", True, ErrorKind.UNKNOWN_MODEL),
+        ({"models_off": ("x",)}, "x", True, ErrorKind.UNKNOWN_MODEL),
         ({}, "m", False, ErrorKind.NOT_CONFIGURED),
         ({"needs": "money"}, "m", True, ErrorKind.NOT_CONFIGURED),
     ],

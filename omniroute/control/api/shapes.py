@@ -17,17 +17,19 @@ from msgspec import UNSET, UnsetType
 from omniroute.config import KeySettings, ModelSettings
 from omniroute.config.schema import Source
 from omniroute.config.setting import Setting, nest
-from omniroute.control.editing import default_of
+from omniroute.config.stored import SECTIONS
+from omniroute.control.editing import default_of, struct_of
 
 # Names that people know from elsewhere, and those that would be two things.
-_NAMES: Final[Mapping[str, str]] = {"enabled": "isActive"}
-_NAMES_OF: Final[Mapping[tuple[type[Setting], str], str]] = {
+_NAMES: Final[Mapping[tuple[type[Setting], str], str]] = {
     (KeySettings, "models"): "allowedModels",
     (KeySettings, "connections"): "allowedConnections",
     (KeySettings, "schedule"): "accessSchedule",
     (ModelSettings, "id"): "modelId",
     (ModelSettings, "name"): "modelName",
 }
+# A thing is active; a section of settings has a setting `enabled`.
+_THINGS: Final = frozenset(struct_of(kind) for kind in SECTIONS)
 # What is said of everything: where it comes from, and why it does not act if it does not.
 _ALWAYS: Final = (("id", str), ("source", Source), ("version", int), ("problem", str))
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -36,12 +38,14 @@ _LATER_WORD: Final = re.compile(r"_([a-z0-9])")
 
 def camel(name: str) -> str:
     """`max_concurrent` as `maxConcurrent`."""
-    return _NAMES.get(name) or _LATER_WORD.sub(lambda found: found[1].upper(), name)
+    return _LATER_WORD.sub(lambda found: found[1].upper(), name)
 
 
 def wire_name(struct: type[Setting], name: str) -> str:
     """What a setting is called on the wire."""
-    return _NAMES_OF.get((struct, name)) or camel(name)
+    if name == "enabled" and struct in _THINGS:
+        return "isActive"
+    return _NAMES.get((struct, name)) or camel(name)
 
 
 def wire_path(struct: type[Setting], path: str) -> str:
