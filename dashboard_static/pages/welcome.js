@@ -14,13 +14,15 @@ import { after, done, resume, STEPS } from "./welcome/steps.js";
 
 /** @param {AbortSignal} abort */
 async function read(abort) {
-  const [status, known, keys, catalog] = await Promise.all([
+  const [status, known, keys, catalog, sums] = await Promise.all([
     get("status", {}, abort),
     get("providers/catalog", {}, abort),
     get("keys", {}, abort),
     get("models/catalog", {}, abort),
+    get("usage/analytics", {}, abort),
   ]);
   return {
+    answered: sums.rows[0]?.requests ?? 0,
     base: baseOf(status, new URL(location.href)),
     providers: known.providers,
     keys: keys.keys,

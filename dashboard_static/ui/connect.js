@@ -98,10 +98,11 @@ export function Trial({ model, onAnswer }) {
     let firstUs = 0;
     let tokens = /** @type {number | null} */ (null);
     try {
-      const body = { model, stream: true, messages: [{ role: "user", content: question }] };
+      const messages = [{ role: "user", content: question }];
+      const body = { model, messages, stream: true, stream_options: { include_usage: true } };
       const headers = await stream(
         "playground/chat",
-        body,
+        { body },
         ({ data }) => {
           const read = readChunk(data);
           if (read.error) throw new Error(read.error);

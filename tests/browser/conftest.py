@@ -184,10 +184,24 @@ def site(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def fresh_site(simulator: str, tmp_path: Path) -> Iterator[Site]:
+def opened() -> Iterator[list[BrowserContext]]:
+    """The contexts of this test, closed before what they look at ends."""
+    made: list[BrowserContext] = []
+    yield made
+    close_all(made)
+
+
+def close_all(opened: list[BrowserContext]) -> None:
+    while opened:
+        opened.pop().close()
+
+
+@pytest.fixture
+def fresh_site(simulator: str, tmp_path: Path, opened: list[BrowserContext]) -> Iterator[Site]:
     """A gateway on its very first day: nothing is declared."""
     with site_of(tmp_path, "", simulator) as made:
         yield made
+        close_all(opened)
 
 
 @pytest.fixture(scope="session")
@@ -212,21 +226,18 @@ OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture
-def contexts(browser: Browser, watch: Watch) -> Iterator[OpenContext]:
+def contexts(browser: Browser, watch: Watch, opened: list[BrowserContext]) -> OpenContext:
     """Makes watched contexts: `contexts(viewport=PHONE, color_scheme="dark", …)`."""
-    made: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:
         context = browser.new_context(**{"viewport": DESKTOP, **options})
-        made.append(context)
+        opened.append(context)
         context.set_default_timeout(_WAIT_MS)
         context.add_init_script(_REPORT_POLICY)
         watch.follow(context)
         return context
 
-    yield make
-    for context in made:
-        context.close()
+    return make
 
 
 @pytest.fixture(scope="session")

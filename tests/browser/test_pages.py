@@ -1,5 +1,5 @@
-"""Every page of the menu, whatever it shows: it opens in every layout without a report, is usable by
-keyboard and screen reader, fits a phone, and leaves a screenshot for people to look at.
+"""Every page of the menu, whatever it shows: it opens in every layout without a report, is usable
+by keyboard and screen reader, fits a phone, and leaves a screenshot for people to look at.
 """
 
 import json

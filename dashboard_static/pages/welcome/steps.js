@@ -7,17 +7,16 @@ export const STEPS = ["password", "provider", "key", "tool"];
 const FIRST = "first";
 
 /**
- * @param {{needsPassword: boolean, providers: {isUsable: boolean}[],
- *   keys: {name: string, usage30Days: {requests: number}}[]}} known
+ * Which steps are done. `answered` is how many requests there were.
+ * @param {{needsPassword: boolean, providers: {isUsable: boolean}[], keys: {name: string}[], answered: number}} known
  * @returns {Record<string, boolean>}
  */
-export function done({ needsPassword, providers, keys }) {
-  const used = keys.some((key) => key.usage30Days.requests > 0);
+export function done({ needsPassword, providers, keys, answered }) {
   return {
     password: !needsPassword,
     provider: providers.some((each) => each.isUsable),
-    key: used || keys.some((key) => key.name !== FIRST),
-    tool: used,
+    key: keys.some((key) => key.name !== FIRST),
+    tool: answered > 0,
   };
 }
 
