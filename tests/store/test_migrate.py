@@ -13,7 +13,9 @@ from sqlalchemy import Connection, create_engine
 
 from omniroute.record import Record
 from omniroute.store import migrate, schema
+from omniroute.store.copies import FOLDER, check
 from omniroute.store.database import Store
+from omniroute.store.filters import RequestFilter
 from omniroute.store.interface import HEAD, KNOWN_REVISIONS
 from omniroute.usage import Usage
 
@@ -90,8 +92,15 @@ def test_records_of_the_first_schema_are_read_after_the_upgrade(tmp_path):
     engine.dispose()
     store = Store.open(path)
     (record,) = store.requests(9)
-    store.close()
     assert (record.id, record.tier, record.queue_us, record.tried) == ("id", "", 0, ())
+    # It is found and summed like any other, and what was there before is kept aside.
+    assert store.history.page(RequestFilter(model=("0",)), 9).records == [record]
+    (row,) = store.analytics.sums(by=("model",))
+    assert (row.by, row.requests) == ({"model": "0"}, 1)
+    store.close()
+    (aside,) = (tmp_path / FOLDER).iterdir()
+    assert check(aside)[:2] == ("0001", 1)
+    assert "before-migration" in aside.name
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(older, monkeypatch):
