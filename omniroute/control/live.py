@@ -40,7 +40,13 @@ class Entry(NamedTuple):
 
     number: int
     kind: Kind
-    data: dict[str, Any]
+    source: Record | dict[str, Any]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What readers see. Made when one is there to see it: most records pass by unread."""
+        source = self.source
+        return record_in_short(source) if isinstance(source, Record) else source
 
 
 Wanted = Callable[[Entry], bool]
@@ -63,10 +69,10 @@ class Live:
         """How many follow just now."""
         return len(self._readers)
 
-    def publish(self, kind: Kind, data: Iterable[dict[str, Any]]) -> None:
+    def publish(self, kind: Kind, sources: Iterable[Record | dict[str, Any]]) -> None:
         """Add entries, in this order."""
         with self._lock:
-            for each in data:
+            for each in sources:
                 self._last += 1
                 self._ring[self._last % len(self._ring)] = Entry(self._last, kind, each)
             loop = self._loop if self._readers else None
@@ -75,8 +81,8 @@ class Live:
                 loop.run_sync_soon(self._wake, idempotent=True)
 
     def publish_records(self, records: Iterable[Record]) -> None:
-        """Finished requests, as the history keeps them, in short."""
-        self.publish("request", map(record_in_short, records))
+        """Finished requests, as the history keeps them."""
+        self.publish("request", records)
 
     def read(self, wanted: Wanted, after: str = "") -> "Reader":
         """Follow the feed from the loop that calls: what comes next, or all after a place.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+import trio
 
 from omniroute import __version__
 from omniroute.control.jobs import JobFailed
@@ -160,7 +161,9 @@ class Telemetry:
         import httpx
 
         collector = self._collector
-        body = msgspec.json.encode(resource_spans(batch, collector.resource, __version__))
+        body = await trio.to_thread.run_sync(
+            lambda: msgspec.json.encode(resource_spans(batch, collector.resource, __version__))
+        )
         try:
             answer = await self._post(body)
         except httpx.HTTPError as error:
