@@ -2,6 +2,9 @@
 after a restart; no secret of it shows anywhere."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +17,7 @@ import pytest
 
 from omniroute.control.app import API
 from omniroute.control.policy import Policy
-from tests.processes.harness import WAIT_S, Gateway, eventually
+from tests.processes.harness import ROOT, WAIT_S, Gateway, eventually
 
 pytestmark = pytest.mark.processes
 
@@ -152,7 +155,7 @@ def path_of(id_: str) -> str:
     return quote(id_, safe="")
 
 
-def test_a_gateway_set_up_over_the_api_serves_and_still_does_after_a_restart(
+def test_a_gateway_set_up_over_the_api_serves_also_after_a_restart_with_another_key(
     owner: Owner, gateways: Callable[[], Gateway]
 ) -> None:
     owner.start(workers=2).set_up()
@@ -175,6 +178,16 @@ def test_a_gateway_set_up_over_the_api_serves_and_still_does_after_a_restart(
 
     serves()
     assert owner.gateway.stop() == 0
+    rotated = subprocess.run(
+        [*(sys.executable, "-m", "omniroute", "rotate-key"), "--data-dir", owner.gateway.data_dir],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=owner.gateway.folder,
+        capture_output=True,
+        text=True,
+        timeout=2 * WAIT_S,
+        check=True,
+    )
+    assert "sealed anew: 1 stored things" in rotated.stdout
     owner.gateway = gateways()
     owner.gateway.start()
     serves()
@@ -213,8 +226,7 @@ def test_limits_and_budgets_of_a_key_hold(owner: Owner) -> None:
     prices = {"prices": {"acme/*": {"input": 1000, "output": 2000}}}
     owner.call("PATCH", "pricing", prices)
     made = owner.call("POST", "keys", {"name": "poor", "budget": [{"usd": 3.0}]})
-    body = {"max_tokens": 500}
-    assert owner.ask(key=made["key"], **body).status_code == 200
+    assert owner.ask(key=made["key"], max_tokens=500).status_code == 200
 
     def used() -> float:
         budgets = owner.call("GET", f"usage/budget?apiKeyId={path_of(made['id'])}")["budgets"]

@@ -27,3 +27,15 @@ async def test_a_pattern_stands_in_the_path_percent_encoded(owner: httpx.AsyncCl
     await owner.post("/api/aliases", json={"pattern": "a/*?", "target": "fast"})
     assert (await owner.get("/api/aliases/a%2F*%3F")).json()["target"] == "fast"
     assert (await owner.delete("/api/aliases/a%2F*%3F")).status_code == 204
+
+
+async def test_aliases_are_a_table_of_names_too(owner: httpx.AsyncClient) -> None:
+    await owner.post("/api/combos", json={"name": "fast", "models": ["openai/one"]})
+    for target in ("openai/one", "fast"):
+        wish = {"alias": "old", "model": target}
+        answer = await owner.put("/api/models/alias", json=wish)
+        assert answer.json() == {"aliases": {"old": target}}
+    wrong = await owner.put("/api/models/alias", json={"alias": "x", "model": "nothing"})
+    assert wrong.status_code == 422
+    gone = await owner.delete("/api/settings/model-aliases", params={"alias": "old"})
+    assert gone.json() == {"aliases": {}}
