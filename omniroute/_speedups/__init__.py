@@ -40,6 +40,7 @@ __all__ = [
     "event_data",
     "event_type",
     "find_members",
+    "holds_string",
     "read_claude_delta",
     "read_gemini_delta",
     "read_openai_delta",
@@ -61,7 +62,7 @@ else:
             read_responses_delta,
             write_delta,
         )
-        from omniroute._speedups.jsonscan_c import find_members
+        from omniroute._speedups.jsonscan_c import find_members, holds_string
         from omniroute._speedups.sse_c import SseReader, event_data, event_type
         from omniroute._speedups.thinktags_c import ThinkTagSplitter
     except ImportError as error:
@@ -75,7 +76,7 @@ if FALLBACK_REASON:
         read_responses_delta,
         write_delta,
     )
-    from omniroute._speedups.jsonscan_py import find_members
+    from omniroute._speedups.jsonscan_py import find_members, holds_string
     from omniroute._speedups.sse_py import SseReader, event_data, event_type
     from omniroute._speedups.thinktags_py import ThinkTagSplitter
 

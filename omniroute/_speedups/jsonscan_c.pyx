@@ -319,3 +319,22 @@ def find_members(bytes body not None, tuple names not None):
     if at != size:
         raise JsonScanError("data after the object", at)
     return found
+
+
+def holds_string(bytes body not None, tuple names not None):
+    cdef const unsigned char* data = <const unsigned char*>PyBytes_AS_STRING(body)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
+    cdef Py_ssize_t start
+    cdef const void* found = memchr(data, c'"', <size_t>size)
+
+    for name in names:
+        if type(name) is not bytes:
+            raise TypeError("names are a tuple of bytes")
+    while found is not NULL:
+        start = <const unsigned char*>found - data + 1
+        found = memchr(data + start, c'"', <size_t>(size - start))
+        if found is not NULL and wanted(
+            data + start, <const unsigned char*>found - data - start, names
+        ) is not None:
+            return True
+    return False

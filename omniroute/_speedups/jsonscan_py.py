@@ -168,3 +168,18 @@ def _unescape(name: bytes, key_start: int) -> bytes:
         return chr(code).encode("utf-8", "surrogatepass")
 
     return _ESCAPE.sub(unescaped, name)
+
+
+def holds_string(body: bytes, names: tuple[bytes, ...]) -> bool:
+    """Whether one of `names` stands between two double quotes, at any depth and in any place.
+
+    Quotes count wherever they are, also where JSON escapes them, and the names as they are written:
+    no string that is one of them is overlooked unless an escape spells it.
+    """
+    start = body.find(b'"') + 1
+    while start:
+        end = body.find(b'"', start)
+        if end >= 0 and body[start:end] in names:
+            return True
+        start = end + 1
+    return False

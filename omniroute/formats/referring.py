@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from omniroute.wire.jsonscan import JsonScanError, find_members
+from omniroute.wire.jsonscan import JsonScanError, find_members, holds_string
 
 # A letter, digit or underscore in an escape: no serializer writes one, and it could spell a name.
 _ESCAPED_NAME: Final = re.compile(rb"\\u00(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
@@ -32,14 +32,18 @@ Tools: TypeAlias = Callable[[bytes], bool]
 class References(NamedTuple):
     """How requests of one dialect refer to what is not in them."""
 
-    names: re.Pattern[bytes]
+    names: tuple[bytes, ...]  # as they stand between quotes
+    beginnings: re.Pattern[bytes] | None  # of strings that only begin so
     members: tuple[bytes, ...]  # top-level ones that refer wherever they are set, and `tools`
     foreign: Tools
 
     def found(self, body: bytes) -> bool:
         """Whether `body`, a request of the dialect, refers to anything."""
-        # Two searches: each has bytes of its own to look for, which one for both would not.
-        if self.names.search(body) is not None or _ESCAPED_NAME.search(body) is not None:
+        if holds_string(body, self.names):
+            return True
+        if self.beginnings is not None and self.beginnings.search(body) is not None:
+            return True
+        if body.find(b"\\") >= 0 and _ESCAPED_NAME.search(body) is not None:
             return True
         try:
             members = find_members(body, self.members)
@@ -59,10 +63,13 @@ def references(
     beginnings: Iterable[str] = (),
 ) -> References:
     """`names` are strings as they stand between quotes, `beginnings` those that only begin so."""
-    quoted = [re.escape(name.encode()) + b'"' for name in names]
-    quoted += [re.escape(beginning.encode()) for beginning in beginnings]
-    pattern = re.compile(b'"(?:' + b"|".join(quoted) + b")")
-    return References(pattern, (b"tools", *(name.encode() for name in members)), foreign)
+    began = b"|".join(re.escape(beginning.encode()) for beginning in beginnings)
+    return References(
+        tuple(name.encode() for name in names),
+        re.compile(b'"(?:' + began + b")") if began else None,
+        (b"tools", *(name.encode() for name in members)),
+        foreign,
+    )
 
 
 class _Typed(Struct, gc=False):

@@ -4,18 +4,26 @@ Passthrough changes a few top-level members of a client's request and must not t
 nor pay for decoding them. `find_members` gives the spans (contract in
 `omniroute._speedups.jsonscan_py`; a compiled twin runs where it is built); the three edits are
 pure functions on them. A span belongs to the very body it was found in: after an edit, scan
-again, or work from the last member to the first when only values are replaced.
+again, or work from the last member to the first when only values are replaced. `holds_string` (of
+the same twins) looks for strings at any depth.
 """
 
 import re
 
-from omniroute._speedups import DuplicateMember, JsonScanError, Member, find_members
+from omniroute._speedups import (
+    DuplicateMember,
+    JsonScanError,
+    Member,
+    find_members,
+    holds_string,
+)
 
 __all__ = [
     "DuplicateMember",
     "JsonScanError",
     "Member",
     "find_members",
+    "holds_string",
     "insert_member",
     "remove_member",
     "replace_value",

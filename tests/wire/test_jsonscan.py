@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -42,6 +43,7 @@ def test_wire_offers_what_the_chooser_chose() -> None:
     import omniroute._speedups as chosen
 
     assert jsonscan.find_members is chosen.find_members
+    assert jsonscan.holds_string is chosen.holds_string
 
 
 def test_members_are_found_at_depth_one_only(twin: ModuleType) -> None:
@@ -376,3 +378,39 @@ def test_what_msgspec_accepts_the_scanner_accepts_and_agrees_on(
     found = twin.find_members(body, WANTED)
     expected = {name: bytes(value).strip() for name, value in raw.items() if name in NAMES}
     assert {name.decode(): value_of(body, member) for name, member in found.items()} == expected
+
+
+SOUGHT = (b"file", b"image_url", b"b")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"file":1}',
+        b'{"a":[{"type":"image_url"}]}',
+        b'a"b"',
+        rb'{"text":"\"file" is a word"}',  # too often, for the quotes are in a text
+        b'"x"file"',
+    ],
+)
+def test_a_name_between_quotes_is_found(twin: ModuleType, body: bytes) -> None:
+    assert twin.holds_string(body, SOUGHT)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b'"', b"file", b'"file', b'file"', b'"files"', b'"fil"', b'"File"', b'"" "a"']
+)
+def test_what_is_no_name_between_quotes_is_not_found(twin: ModuleType, body: bytes) -> None:
+    assert not twin.holds_string(body, SOUGHT)
+
+
+def test_no_names_are_nowhere(twin: ModuleType) -> None:
+    assert not twin.holds_string(b'{"a":1}', ())
+
+
+@given(st.lists(st.sampled_from([b'"', b"file", b"b", b"\\", b" ", b"x"])).map(b"".join))
+def test_the_names_found_are_those_that_a_pattern_finds(body: bytes) -> None:
+    expected = re.search(rb'"(?:file|image_url|b)"', body) is not None
+    for name in TWINS:
+        twin = importlib.import_module(f"omniroute._speedups.{name}")
+        assert twin.holds_string(body, SOUGHT) is expected
