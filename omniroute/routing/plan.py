@@ -92,34 +92,25 @@ class Plan(Generic[C]):
     `kept` is the id of the connection that the conversation stays with, "" without one.
     """
 
-    __slots__ = (
-        "_attempts",
-        "_current",
-        "_kept",
-        "_left",
-        "_now_ms",
-        "_standing",
-        "_stock",
-        "route",
-        "skipped",
-    )
+    __slots__ = ("_attempts", "_current", "_left", "route", "skipped")
 
     def __init__(
         self, route: Route, stock: Stock[C], standing: Standing[C], now_ms: int, kept: str = ""
     ) -> None:
         self.route = route
         self.skipped: list[Passed] = []
-        self._stock = stock
-        self._standing = standing
-        self._now_ms = now_ms
-        self._kept = stock.by_id.get(kept) if kept else None
         self._left: set[tuple[str, str]] = set()
         self._current: Model | None = None
-        self._attempts = self._walk()
+        choice = _Choice(stock, stock.by_id.get(kept) if kept else None, now_ms)
+        # Nothing in it points back here: what a request holds is gone when it ends.
+        self._attempts = _attempts(route, choice, standing, self._left, self.skipped)
 
     def next_attempt(self) -> Attempt[C] | None:
         """The next target to try; None when there is no other."""
-        return next(self._attempts, None)
+        attempt = next(self._attempts, None)
+        if attempt is not None:
+            self._current = attempt.of
+        return attempt
 
     def leave_member(self) -> None:
         """The model of the last attempt is no use: its other accounts are not tried any more."""
@@ -133,30 +124,47 @@ class Plan(Generic[C]):
             (each.until_ms for each in self.skipped if each.until_ms is not None), default=None
         )
 
-    def _walk(self) -> Iterator[Attempt[C]]:
-        standing, left = self._standing, self._left
-        seen: set[tuple[str, str]] = set()
-        for why, combo in self.route.steps:
-            for absent in combo.absent:
-                self.skipped.append(Passed("", absent.target, why, absent.reason, None))
-            for member, proxy in combo.sole or self._models(combo, None):
-                model = member.model
-                for connection in self._accounts(member):
-                    if left and (member.provider.id, model) in left:
-                        break
-                    target = (connection.connection_id, model)
-                    if target in seen:
-                        continue
-                    seen.add(target)
-                    against = standing(connection, model)
-                    if against is None:
-                        self._current = member
-                        yield Attempt(connection, model, member, proxy, why)
-                    else:
-                        name = f"{member.provider.id}/{model}"
-                        self.skipped.append(Passed(target[0], name, why, *against))
 
-    def _accounts(self, member: Model) -> Iterator[C]:
+def _attempts(
+    route: Route,
+    choice: "_Choice[C]",
+    standing: Standing[C],
+    left: set[tuple[str, str]],
+    skipped: list[Passed],
+) -> Iterator[Attempt[C]]:
+    """The attempts of a route, but none of a provider's model in `left`; fills `skipped`."""
+    seen: set[tuple[str, str]] = set()
+    for why, combo in route.steps:
+        for absent in combo.absent:
+            skipped.append(Passed("", absent.target, why, absent.reason, None))
+        for member, proxy in combo.sole or choice.models(combo, None):
+            model = member.model
+            for connection in choice.accounts(member):
+                if left and (member.provider.id, model) in left:
+                    break
+                target = (connection.connection_id, model)
+                if target in seen:
+                    continue
+                seen.add(target)
+                against = standing(connection, model)
+                if against is None:
+                    yield Attempt(connection, model, member, proxy, why)
+                else:
+                    name = f"{member.provider.id}/{model}"
+                    skipped.append(Passed(target[0], name, why, *against))
+
+
+class _Choice(Generic[C]):
+    """The order of what may be chosen among, for one request."""
+
+    __slots__ = ("_kept", "_now_ms", "_stock")
+
+    def __init__(self, stock: Stock[C], kept: C | None, now_ms: int) -> None:
+        self._stock = stock
+        self._kept = kept
+        self._now_ms = now_ms
+
+    def accounts(self, member: Model) -> Iterator[C]:
         """The provider's connections in the order of its strategy, the kept one before them."""
         stock, kept = self._stock, self._kept
         own = stock.accounts.get(member.provider.id, ())
@@ -167,7 +175,7 @@ class Plan(Generic[C]):
             return chain((kept,), order)
         return order
 
-    def _models(self, combo: Combo, proxy: str | None) -> Iterator[tuple[Model, str | None]]:
+    def models(self, combo: Combo, proxy: str | None) -> Iterator[tuple[Model, str | None]]:
         """The models of a combo in its order, nested ones in place, each with its proxy."""
         proxy = combo.proxy or proxy
         for stage in combo.stages:
@@ -175,7 +183,7 @@ class Plan(Generic[C]):
                 if isinstance(member.of, Model):
                     yield member.of, proxy
                 else:
-                    yield from self._models(member.of, proxy)
+                    yield from self.models(member.of, proxy)
 
     def _members(self, stage: Stage) -> Iterator[Member]:
         """The members of a stage in its order, those that serve the conversation's account first.
