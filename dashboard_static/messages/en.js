@@ -4,11 +4,17 @@ import overview from "./en/overview.js";
 import connect from "./en/connect.js";
 import endpoint from "./en/endpoint.js";
 import welcome from "./en/welcome.js";
+import limit from "./en/limit.js";
+import providers from "./en/providers.js";
+import keys from "./en/keys.js";
 import shared from "./en/shared.js";
 
 /** @type {Record<string, string>} */
 export default {
   ...shared,
+  ...keys,
+  ...limit,
+  ...providers,
   ...overview,
   ...connect,
   ...endpoint,

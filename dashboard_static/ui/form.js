@@ -12,7 +12,8 @@ import { ErrorNote } from "./parts.js";
  * @typedef {object} Field
  * @property {string} name
  * @property {string} label
- * @property {"text" | "password" | "number" | "checkbox" | "select" | "textarea" | "list" | "date" | "time" | "url"} [type]
+ * @property {"text" | "password" | "number" | "checkbox" | "select" | "textarea" | "list" | "choices" | "heading" | "file" | "date" | "time" | "url"} [type]
+ *   "choices" are any number of the options, "heading" begins a group and has no value
  * @property {string} [hint]
  * @property {boolean} [required]
  * @property {string} [placeholder]
@@ -20,7 +21,7 @@ import { ErrorNote } from "./parts.js";
  * @property {number} [min]
  * @property {number} [max]
  * @property {number | "any"} [step]
- * @property {{value: string, title: string}[]} [options] of a select
+ * @property {{value: string, title: string}[]} [options] of a select or of choices
  * @property {string[]} [suggestions] offered while typing
  * @property {boolean} [disabled]
  * @property {(values: any) => boolean} [when] shown only then
@@ -34,11 +35,34 @@ export function valueOf(field, input) {
       return input.checked;
     case "number":
       return input.value === "" ? null : Number(input.value);
+    case "file":
+      return input.files?.[0] ?? null;
     case "list":
       return input.value.split(/[\n,]/).map((each) => each.trim()).filter(Boolean);
     default:
       return input.value;
   }
+}
+
+/** Any number of the options. @param {{field: Field, value: any, error?: string, onChange: (value: any) => void}} props */
+function Choices({ field, value, error, onChange }) {
+  const chosen = new Set(value ?? []);
+  const toggle = (/** @type {string} */ one) => {
+    if (!chosen.delete(one)) chosen.add(one);
+    onChange(field.options?.map((each) => each.value).filter((each) => chosen.has(each)));
+  };
+  return html`<fieldset class="field choices" disabled=${field.disabled}>
+    <legend>${field.label}</legend>
+    <div class="row">
+      ${field.options?.map(
+        (each) => html`<label key=${each.value}>
+          <input type="checkbox" checked=${chosen.has(each.value)} onChange=${() => toggle(each.value)} /> ${each.title}
+        </label>`,
+      )}
+    </div>
+    ${field.hint && html`<p class="dim">${field.hint}</p>`}
+    ${error && html`<p class="field-error">${error}</p>`}
+  </fieldset>`;
 }
 
 /** @param {{field: Field, value: any, error?: string, onChange: (value: any) => void}} props */
@@ -57,6 +81,8 @@ export function Input({ field, value, error, onChange }) {
       onChange(valueOf(field, /** @type {HTMLInputElement} */ (event.currentTarget))),
   };
   const type = field.type ?? "text";
+  if (type === "heading") return html`<h3>${field.label}</h3>`;
+  if (type === "choices") return html`<${Choices} field=${field} value=${value} error=${error} onChange=${onChange} />`;
   let input;
   if (type === "select") {
     input = html`<select ...${shared} value=${value ?? ""}>
@@ -66,6 +92,8 @@ export function Input({ field, value, error, onChange }) {
     input = html`<textarea ...${shared} rows="4" value=${value ?? ""}></textarea>`;
   } else if (type === "list") {
     input = html`<textarea ...${shared} rows="3" value=${(value ?? []).join("\n")}></textarea>`;
+  } else if (type === "file") {
+    input = html`<input ...${shared} type="file" />`;
   } else if (type === "checkbox") {
     input = html`<input ...${shared} type="checkbox" checked=${Boolean(value)} />`;
   } else {
@@ -95,26 +123,31 @@ export const Whose = () => html`<input type="text" name="username" autocomplete=
 
 /**
  * @param {{fields: Field[], values?: Record<string, any>, submit: (values: any) => Promise<unknown>,
- *   action?: string, onCancel?: () => void, children?: any}} props
+ *   action?: string, onCancel?: () => void, children?: any,
+ *   also?: {title: string, run: (values: any) => Promise<unknown>}}} props
+ *   `also` is a second button, which does something with the values as they stand
  */
-export function Form({ fields, values: initial = {}, submit, action, onCancel, children }) {
+export function Form({ fields, values: initial = {}, submit, action, onCancel, children, also }) {
   const [values, setValues] = useState(initial);
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [busy, setBusy] = useState(false);
   const details = error instanceof ApiError ? error.details : [];
   const errorOf = (/** @type {string} */ name) =>
     details.find((each) => each.field === name || each.field?.endsWith(`.${name}`))?.message;
-  const run = async (/** @type {Event} */ event) => {
-    event.preventDefault();
+  const attempt = async (/** @type {(values: any) => Promise<unknown>} */ work) => {
     setBusy(true);
     setError(null);
     try {
-      await submit(values);
+      await work(values);
     } catch (caught) {
       setError(/** @type {Error} */ (caught));
     } finally {
       setBusy(false);
     }
+  };
+  const run = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    attempt(submit);
   };
   return html`<form onSubmit=${run} class="form">
     ${fields
@@ -132,6 +165,7 @@ export function Form({ fields, values: initial = {}, submit, action, onCancel, c
     ${error && html`<${ErrorNote} error=${error} />`}
     <div class="actions">
       <button type="submit" class="primary" disabled=${busy} aria-busy=${busy}>${action ?? t("common.save")}</button>
+      ${also && html`<button type="button" disabled=${busy} onClick=${() => attempt(also.run)}>${also.title}</button>`}
       ${onCancel && html`<button type="button" onClick=${onCancel}>${t("common.cancel")}</button>`}
     </div>
   </form>`;

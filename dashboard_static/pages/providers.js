@@ -1,0 +1,133 @@
+// Who answers: providers by tier, their accounts in order, and all that could be added.
+
+import { useEffect, useState } from "preact/hooks";
+
+import { del, get } from "../api.js";
+import { count } from "../format.js";
+import { html } from "../html.js";
+import { t } from "../i18n.js";
+import { beat, conditions, follow } from "../live.js";
+import { place, setQuery } from "../router.js";
+import { Confirm } from "../ui/dialog.js";
+import { Badge, Empty, Loaded, PageHead, Tabs, useRead } from "../ui/parts.js";
+import { Table } from "../ui/table.js";
+import { toast } from "../ui/toast.js";
+import { ProviderCard } from "./providers/card.js";
+import { AccountDialog, ProviderDialog } from "./providers/edit.js";
+import { ModelsDialog } from "./providers/models.js";
+import { accountsOf, byTier, fits, isSetUp, TIERS } from "./providers/standing.js";
+import { Progress, testAll } from "./providers/testing.js";
+
+/** @param {AbortSignal} abort */
+async function readAll(abort) {
+  const [known, accounts, nodes, proxies, told, limits] = await Promise.all([
+    get("providers/catalog", {}, abort),
+    get("providers", {}, abort),
+    get("provider-nodes", {}, abort),
+    get("settings/proxy", {}, abort),
+    get("resilience/conditions", {}, abort),
+    get("rate-limits", {}, abort),
+  ]);
+  return {
+    providers: known.providers,
+    connections: accounts.connections,
+    nodes: nodes.nodes,
+    proxies,
+    breakers: told.breakers,
+    limits: limits.limits,
+  };
+}
+
+/** All that could be set up. @param {{providers: any[], open: (what: any) => void}} props */
+function Known({ providers, open }) {
+  const columns = [
+    { key: "name", title: t("providers.provider"), sort: (/** @type {any} */ row) => row.name.toLowerCase(), render: (/** @type {any} */ row) => html`
+        ${row.name} <span class="dim mono">${row.prefixes[0]}/</span>` },
+    { key: "tier", title: t("providers.tier"), sort: (/** @type {any} */ row) => TIERS.indexOf(row.tier), render: (/** @type {any} */ row) => t(`providers.tier.${row.tier}`) },
+    { key: "format", title: t("providers.format"), sort: (/** @type {any} */ row) => row.format, render: (/** @type {any} */ row) => t(`providers.format.${row.format}`) },
+    { key: "models", title: t("providers.models"), number: true, sort: (/** @type {any} */ row) => row.models, render: (/** @type {any} */ row) => count(row.models) },
+    { key: "state", title: t("providers.accounts.title"), number: true, sort: (/** @type {any} */ row) => row.connections, render: (/** @type {any} */ row) =>
+        isSetUp(row) ? html`<${Badge} tone="ok">${t("providers.set_up")}<//>` : "–" },
+    { key: "add", title: "", render: (/** @type {any} */ row) => html`<button type="button" class="small"
+        aria-label=${t("providers.add.to", { name: row.name })} onClick=${() => open({ kind: "account", provider: row })}>${t("providers.add.short")}</button>` },
+  ];
+  return html`<${Table} columns=${columns} rows=${providers} label=${t("providers.view.all")} empty=${html`<${Empty} title=${t("providers.no_match")} />`} />`;
+}
+
+/** @param {{providers: any[], data: any, reload: () => void, open: (what: any) => void}} props */
+function SetUp({ providers, data, reload, open }) {
+  const tiers = byTier(providers);
+  if (!tiers.length) {
+    return html`<${Empty} title=${data.providers.some(isSetUp) ? t("providers.no_match") : t("providers.none")}>
+      <button type="button" class="primary" onClick=${() => open({ kind: "account" })}>${t("providers.add")}</button>
+    <//>`;
+  }
+  return tiers.map(
+    ([tier, own]) => html`<section class="tier stack" key=${tier}>
+      <div>
+        <h2>${t(`providers.tier.${tier}`)}</h2>
+        <p class="dim">${t(`providers.about.${tier}`)}</p>
+      </div>
+      ${own.map((each) => html`<${ProviderCard} key=${each.id} provider=${each} data=${data} reload=${reload} open=${open} />`)}
+    </section>`,
+  );
+}
+
+/** @param {{opened: any, data: any, reload: () => void, close: () => void}} props */
+function Opened({ opened, data, reload, close }) {
+  const shared = { onClose: close, onDone: reload };
+  const { kind, provider, account, node } = opened;
+  if (kind === "account") {
+    return html`<${AccountDialog} account=${account ?? null} provider=${provider?.id ?? ""} providers=${data.providers} ...${shared} />`;
+  }
+  if (kind === "provider") return html`<${ProviderDialog} provider=${provider} node=${node} ...${shared} />`;
+  if (kind === "models") return html`<${ModelsDialog} provider=${provider} accounts=${account} ...${shared} />`;
+  const remove = async () => {
+    await del(`provider-nodes/${encodeURIComponent(provider.id)}`);
+    toast(t("providers.deleted", { name: provider.name }));
+    reload();
+  };
+  const text = t(provider.builtIn ? "providers.restore.text" : "providers.delete.own", { name: provider.name });
+  return html`<${Confirm} name=${provider.id} text=${text} onConfirm=${remove} onClose=${close} />`;
+}
+
+export default function Providers() {
+  const { view = "mine", q = "", tier = "" } = place.value.query;
+  const [opened, setOpened] = useState(/** @type {any} */ (null));
+  useEffect(follow, []);
+  const read = useRead(readAll, [conditions.value, beat.value], 15_000);
+  const meant = (read.data?.providers ?? []).filter(
+    (/** @type {any} */ each) => fits(each, q) && (!tier || each.tier === tier) && (view === "all" || isSetUp(each)),
+  );
+  const all = () => meant.flatMap((/** @type {any} */ each) => accountsOf(each, read.data.connections)).map((/** @type {any} */ each) => each.id);
+  const tabs = ["mine", "all"].map((key) => ({ key, title: t(`providers.view.${key}`) }));
+  return html`
+    <${PageHead} title=${t("nav.providers")} hint=${t("providers.hint")}>
+      <button type="button" onClick=${() => testAll(all())} disabled=${!read.data}>${t("providers.test.all")}</button>
+      <button type="button" onClick=${() => setOpened({ kind: "provider" })}>${t("providers.add_own")}</button>
+      <button type="button" class="primary" onClick=${() => setOpened({ kind: "account" })}>${t("providers.add")}</button>
+    <//>
+    <${Progress} />
+    <${Tabs} tabs=${tabs} chosen=${view} choose=${(/** @type {string} */ key) => setQuery({ view: key })} label=${t("providers.view")} />
+    <div class="filters">
+      <label>
+        <span>${t("common.search")}</span>
+        <input type="search" value=${q} onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} />
+      </label>
+      <label>
+        <span>${t("providers.tier")}</span>
+        <select value=${tier} onChange=${(/** @type {any} */ event) => setQuery({ tier: event.currentTarget.value })}>
+          <option value="">${t("common.all")}</option>
+          ${TIERS.map((each) => html`<option value=${each}>${t(`providers.tier.${each}`)}</option>`)}
+        </select>
+      </label>
+    </div>
+    <${Loaded} of=${read} lines=${8}>
+      ${(/** @type {any} */ data) =>
+        view === "all"
+          ? html`<${Known} providers=${meant} open=${setOpened} />`
+          : html`<${SetUp} providers=${meant} data=${data} reload=${read.reload} open=${setOpened} />`}
+    <//>
+    ${opened && html`<${Opened} opened=${opened} data=${read.data ?? { providers: [] }} reload=${read.reload} close=${() => setOpened(null)} />`}
+  `;
+}
