@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from omniroute.control.api.answers import File
 from omniroute.control.api.declare import Call, Route, Upload
+from omniroute.control.api.multipart import MEDIA_TYPE
 from omniroute.control.archives import ArchiveError
 from omniroute.control.backups import Backup, Restored, UnknownBackup
 from omniroute.control.passphrases import WrongPassphrase
@@ -305,7 +306,7 @@ ROUTES = (
         Policy.ADMIN,
         "Import an exported database or archive, after checks and a backup.",
         import_file,
-        input=Upload((_BYTES, _GZIP, _SQLITE, "application/x-sqlite3"), _MOST_BYTES),
+        input=Upload((_BYTES, _GZIP, _SQLITE, "application/x-sqlite3", MEDIA_TYPE), _MOST_BYTES),
         headers=(_PASSPHRASE,),
         output=ImportedOut,
     ),

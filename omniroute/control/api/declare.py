@@ -25,7 +25,7 @@ Structs of inputs and queries are declared with `forbid_unknown_fields=True`, so
 field is an error that names it; wire names by `rename`. Times in JSON are Unix ms.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -52,7 +52,8 @@ class RouteInvalid(Exception):
 
 
 class Upload(NamedTuple):
-    """In the place of an input struct: a body that the handler reads itself, by `call.chunks()`."""
+    """In the place of an input struct: a body that the handler reads itself, by `call.chunks()`.
+    Of a `multipart/form-data`, where that is among the types, it gets the first file."""
 
     media_types: tuple[str, ...]
     limit_bytes: int
@@ -89,7 +90,7 @@ class Call:
     presented_cookie: str = ""  # of a session, checked or not
     presented_csrf: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)  # those that the route declares
-    upload: AsyncIterator[bytes] | None = None
+    upload: AsyncGenerator[bytes, None] | None = None
     media_type: str = ""  # of an upload
     is_audited: bool = False
     changes: list[AuditEntry] = field(default_factory=list)

@@ -8,8 +8,8 @@ and told as 500 without a detail.
 
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from omniroute.config import ConfigError
 from omniroute.control.access import NOBODY, Access, Actor
+from omniroute.control.api import multipart
 from omniroute.control.api.answers import (
     Events,
     EventsResponse,
@@ -120,7 +121,8 @@ class Endpoint(BaseRoute):
         try:
             actor = _admitted(route, request, access)
             call = await self._call(route, request, actor)
-            result = await route.handler(call)
+            async with _closing(call.upload):
+                result = await route.handler(call)
             await self._audit(route, call)
             response = self._response(route, request, call, result)
         except Exception as error:
@@ -165,6 +167,9 @@ class Endpoint(BaseRoute):
         if isinstance(route.input, Upload):
             call.media_type = _check_type(request, route.input.media_types)
             call.upload = _bounded(request, route.input.limit_bytes)
+            if call.media_type == multipart.MEDIA_TYPE:
+                boundary = multipart.boundary_of(request.headers["content-type"])
+                call.upload = multipart.first_file(call.upload, boundary)
         elif route.input is not None:
             _check_type(request, (_JSON,))
             call.body = read_body(await _whole(request, route.body_bytes), route.input)
@@ -318,6 +323,16 @@ async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
             if size > limit:
                 raise Denied(413, f"a body here may have {limit} bytes")
             yield chunk
+
+
+@asynccontextmanager
+async def _closing(upload: AsyncGenerator[bytes, None] | None) -> AsyncIterator[None]:
+    """A handler may leave an upload in the middle."""
+    try:
+        yield
+    finally:
+        if upload is not None:
+            await upload.aclose()
 
 
 def _set_cookie(request: Request, response: Response, cookie: str) -> None:

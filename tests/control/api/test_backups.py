@@ -112,6 +112,15 @@ async def test_everything_comes_back_with_the_passphrase(
     assert found["hasCredential"] is True
 
 
+async def test_an_export_may_be_sent_as_a_form(owner: httpx.AsyncClient, connection: str) -> None:
+    exported = await owner.get(f"{PATH}/exportAll")
+    answer = await owner.post(
+        f"{PATH}/import", files={"file": ("omniroute.tar.gz", exported.content)}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["credentials"] is False
+
+
 @pytest.mark.parametrize("content", [b"", b"no database", b"\x1f\x8bbroken", b"SQLite format 3\0"])
 async def test_what_is_no_export_is_refused_and_changes_nothing(
     owner: httpx.AsyncClient, services: Services, connection: str, content: bytes
