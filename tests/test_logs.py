@@ -39,6 +39,7 @@ def restore_logging():  # type: ignore[no-untyped-def]
         "sk-omni-SECRETVALUE0123456789 is unknown",
         "password='SECRETVALUE0123456789'",
         "refresh_token: SECRETVALUE0123456789",
+        "the key oma_SECRETVALUE0123456789 is not in force",
     ],
 )
 def test_credentials_are_taken_out(text: str) -> None:

@@ -79,6 +79,18 @@ def test_the_playground_takes_the_way_of_all_requests(running: Gateway) -> None:
         assert "playground" not in keys
 
 
+def test_a_playground_that_is_left_ends_its_upstream_call(gateway: Gateway) -> None:
+    gateway.configure(models=("held",))
+    gateway.start()
+    with owner(gateway) as client:
+        body = {"body": CHAT | {"model": "acme/held", "stream": True}}
+        with client.stream("POST", "/api/playground/chat", json=body) as answer:
+            assert "first" in next(answer.iter_text())
+        # The upstream is still held: only leaving can have ended it.
+        [record] = eventually(lambda: requests(client))
+        assert record["outcome"] == "cancelled"
+
+
 def test_the_feed_tells_of_requests_and_goes_on_where_it_was(running: Gateway) -> None:
     with owner(running) as client:
 
