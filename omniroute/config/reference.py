@@ -7,6 +7,7 @@ tree is not what this prints.
 import inspect
 import json
 import sys
+import textwrap
 from typing import Any
 
 import msgspec
@@ -14,15 +15,30 @@ import msgspec
 from omniroute.config.schema import Section, expected, sections
 from omniroute.config.setting import Setting, is_secret, nest, unwrap
 from omniroute.config.sources import CONFIG_FILE_NAMES, DATA_DIR_NAMES, environment_names
+from omniroute.config.stored import START_ONLY
+
+_START_ONLY = textwrap.fill(
+    "- What is stored acts at the next request. What another source gives cannot be changed by "
+    "storing, nor can what is read at a start only: "
+    + ", ".join(
+        f"`[{section}]`" if keys is None else ", ".join(f"`{section}.{key}`" for key in keys)
+        for section, keys in START_ONLY.items()
+    )
+    + ".",
+    width=100,
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
 
 _INTRO = f"""\
 # Settings
 
 Made from `omniroute/config/schema.py` by `python -m omniroute.config.reference`; do not edit.
 
-A setting comes from the command line, else from the environment, else from the file, else it has
-its default. The file is `--config` (or `{CONFIG_FILE_NAMES[0]}`), else `./omniroute.toml`, else
-`omniroute.toml` in the data directory. The data directory is `--data-dir`, else
+A setting comes from the command line, else from the environment, else from the file, else from what
+was stored with the dashboard or the management API, else it has its default. The file is `--config`
+(or `{CONFIG_FILE_NAMES[0]}`), else `./omniroute.toml`, else `omniroute.toml` in the data directory.
+The data directory is `--data-dir`, else
 {" or ".join(f"`{name}`" for name in DATA_DIR_NAMES)}, else `~/.omniroute`.
 
 - The environment is completed from `.env` in the data directory, then from `.env` in the working
@@ -32,6 +48,7 @@ its default. The file is `--config` (or `{CONFIG_FILE_NAMES[0]}`), else `./omnir
   file without its last line end. Relative paths start at the configuration file's directory.
 - A key that this version does not know is refused, as is a variable `OMNIROUTE_<SECTION>_…` that
   means no setting.
+{_START_ONLY}
 - `OMNIROUTE_ENCRYPTION_KEY` (32 bytes as 64 hex digits, from the real environment only) stands in
   for the file `encryption.key` of the data directory.
 - `OMNIROUTE_NO_EXTENSIONS=1` runs the Python twins in place of the compiled extensions.

@@ -171,12 +171,15 @@ ROUTES = (
         editable=True,
         refuses=(404,),
     ),
-    Route(
-        "GET",
-        "/api/models/catalog",
-        Policy.READ,
-        "All models that can be asked for, by provider and type, with prices.",
-        catalog,
-        output=Catalog,
+    *(
+        Route(
+            "GET",
+            path,
+            Policy.READ,
+            "All models that can be asked for, by provider and type, with prices.",
+            catalog,
+            output=Catalog,
+        )
+        for path in ("/api/models", "/api/models/catalog")
     ),
 )

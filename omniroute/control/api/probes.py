@@ -14,7 +14,7 @@ from omniroute.control.api.things import editing_of, in_wire_names
 from omniroute.control.editing import Thing
 from omniroute.control.policy import Policy
 from omniroute.control.probing import Outcome, probe_all, probing
-from omniroute.control.refusal import Denied, conflict
+from omniroute.control.refusal import Denied, conflict, missing
 from omniroute.snapshot import ProviderView, Snapshot
 
 IMPORTED_MAX: Final = 1000
@@ -28,6 +28,12 @@ class Try(msgspec.Struct, forbid_unknown_fields=True):
     """`model`: ask this one for an answer, in place of the list of models."""
 
     model: str = ""
+
+
+class TryModel(msgspec.Struct, forbid_unknown_fields=True):
+    """`model`: `provider/model`, asked for at the first connection of the provider that is on."""
+
+    model: str
 
 
 class Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,6 +84,17 @@ async def test(call: Call) -> Outcome:
     snapshot = await call.blocking(_with_it_on, call.services, id_)
     async with probing(snapshot, call.services.installation) as prober:
         return await prober.probe(id_, call.body.model)
+
+
+async def test_model(call: Call) -> Outcome:
+    prefix, _, model = call.body.model.partition("/")
+    snapshot = _in_force(call.services)
+    provider = await call.blocking(editing_of(call.services).provider_id, prefix)
+    ids = [one.id for one in snapshot.connections if one.provider == provider]
+    if not ids or not model:
+        raise missing(f"connection that serves {call.body.model}")
+    async with probing(snapshot, call.services.installation) as prober:
+        return await prober.probe(ids[0], model)
 
 
 async def test_batch(call: Call) -> Batched:
@@ -225,6 +242,17 @@ ROUTES = (
         refuses=_ASKS,
         description="By the connection's own proxy and TLS settings. `fault` says what is wrong, "
         "`help` what would help; nothing is counted.",
+    ),
+    Route(
+        "POST",
+        "/api/models/test",
+        Policy.WRITE,
+        "Ask a model for the shortest answer.",
+        test_model,
+        input=TryModel,
+        output=Outcome,
+        changes=False,
+        refuses=(404,),
     ),
     Route(
         "POST",

@@ -103,3 +103,14 @@ async def test_a_list_that_cannot_be_had_imports_nothing(owner: httpx.AsyncClien
     answer = await owner.post("/api/providers/acme%2Fa/sync-models")
     assert answer.status_code == 409
     assert "cannot be reached" in answer.json()["error"]["message"]
+
+
+async def test_a_model_is_tried_at_a_connection_that_is_on(
+    owner: httpx.AsyncClient, port: int
+) -> None:
+    await configure(owner, port)
+    answer = (await owner.post("/api/models/test", json={"model": "acme/one"})).json()
+    assert (answer["id"], answer["ok"], answer["status"]) == ("acme/a", False, 404)
+    for model in ("nobody/one", "acme"):
+        refused = await owner.post("/api/models/test", json={"model": model})
+        assert refused.status_code == 404
