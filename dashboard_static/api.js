@@ -43,7 +43,8 @@ export function url(path, query = {}) {
 }
 
 /**
- * @typedef {{body?: unknown, query?: Record<string, unknown>, etag?: string, signal?: AbortSignal}} Options
+ * @typedef {{body?: unknown, query?: Record<string, unknown>, etag?: string, signal?: AbortSignal,
+ *   headers?: Record<string, string>}} Options a body that is a Blob goes as it is, any other as JSON
  */
 
 /**
@@ -51,13 +52,14 @@ export function url(path, query = {}) {
  * @param {string} path
  * @param {Options} options
  */
-async function send(method, path, { body, query, etag, signal: abort } = {}) {
+async function send(method, path, { body, query, etag, signal: abort, headers: more } = {}) {
+  const isFile = body instanceof Blob;
   /** @type {Record<string, string>} */
-  const headers = { accept: "application/json" };
-  if (body !== undefined) headers["content-type"] = "application/json";
+  const headers = { accept: "application/json", ...more };
+  if (body !== undefined) headers["content-type"] = isFile ? "application/octet-stream" : "application/json";
   if (method !== "GET") headers["x-csrf-token"] = session.value?.csrf_token ?? "";
   if (etag) headers["if-match"] = `"${etag}"`;
-  const init = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
+  const init = { method, headers, body: body === undefined ? undefined : isFile ? body : JSON.stringify(body) };
   let response;
   try {
     response = await fetch(url(path, query), { ...init, signal: abort });
@@ -103,6 +105,9 @@ export const put = async (path, body, etag) => (await call("PUT", path, { body, 
 export const patch = async (path, body, etag) => (await call("PATCH", path, { body, etag })).data;
 /** @param {string} path @param {Record<string, unknown>} [query] */
 export const del = async (path, query) => (await call("DELETE", path, { query })).data;
+
+/** A call whose answer is a file. @param {string} method @param {string} path @param {Options} [options] */
+export const file = async (method, path, options) => (await send(method, path, options)).blob();
 
 /**
  * A call that answers with server-sent events; `onEvent` gets each event's name and data.
