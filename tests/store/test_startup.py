@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from omniroute.store.database import Store
 from omniroute.store.interface import (
     HEAD,
     StoreBusy,
@@ -59,6 +60,18 @@ def test_a_new_database_is_at_head_and_for_its_owner_only(path):
         modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
         assert len(list(path.parent.iterdir())) == 3  # the journal and its index, too
     assert modes == {0o600}
+
+
+def test_the_stored_configuration_is_read_in_the_order_that_people_gave(path):
+    store = Store.open(path)
+    for id_ in ("a", "b"):
+        store.entities.create("combo", id_, "{}", 7)
+    store.entities.reorder("combo", ["b"], 8)
+    kept = store.entities.all()
+    store.close()
+    with StartStore.open(path) as start:
+        assert start.entities() == kept
+    assert [entity.id for entity in kept] == ["b", "a"]
 
 
 def test_keys_and_facts_stay(path):
