@@ -32,6 +32,7 @@ from omniroute.control.past import StoredPast
 from omniroute.control.priming import Past, prime
 from omniroute.control.quota_sync import QuotaSync
 from omniroute.control.reaper import reap
+from omniroute.control.rehearsal import Rehearsal
 from omniroute.control.serving import SocketUnusable, private_socket, serve_app
 from omniroute.control.status import Status
 from omniroute.control.tidying import tidy_conditions
@@ -49,6 +50,7 @@ _CACHE_EVERY_S = 5.0
 _SESSIONS_EVERY_S = 60.0
 _ADMIN_KEYS_EVERY_S = 60.0
 _CONDITIONS_EVERY_S = 60.0
+_REHEARSAL_EVERY_S = 2.0
 _QUOTAS_EVERY_S = 2.0  # to look who is due; nobody is asked so often
 _LAST_DRAIN_S = 10.0
 
@@ -95,6 +97,7 @@ class ControlProcess:
             EnvironmentProxies(os.environ),
         )
         self._data_plane = DataPlane(endpoint, connector, foundation.installation)
+        self._rehearsal = Rehearsal()
         self._insight = Insight(
             foundation.installation.data_dir,
             foundation.state,
@@ -147,6 +150,7 @@ class ControlProcess:
                 await trio.to_thread.run_sync(self._write_out, store)
                 nursery.cancel_scope.cancel()
         finally:
+            self._rehearsal.close()
             if store is not None:
                 store.close()
             self._state.close()
@@ -193,6 +197,7 @@ class ControlProcess:
             Job("sessions", _SESSIONS_EVERY_S, self._forget_sessions),
             Job("conditions", _CONDITIONS_EVERY_S, self._tidy),
             Job("quotas", _QUOTAS_EVERY_S, partial(trio.from_thread.run, self._ask_quotas)),
+            Job("simulator", _REHEARSAL_EVERY_S, self._rehearse),
             *self._insight.jobs(),
         ]
 
@@ -226,6 +231,11 @@ class ControlProcess:
         snapshot = self._configuration.snapshot
         assert snapshot is not None, "published before this process serves"
         await self._quotas.ask_due(snapshot)
+
+    def _rehearse(self) -> None:
+        snapshot = self._configuration.snapshot
+        assert snapshot is not None, "published before this process serves"
+        self._rehearsal.keep(snapshot)
 
     def _prime(self, store: Store, snapshot: Snapshot) -> None:
         before = self._configuration.snapshot
@@ -280,6 +290,8 @@ class ControlProcess:
             metrics=self._insight.metrics,
             conversations=self._insight.conversations,
             data_plane=self._data_plane,
+            hurry_quotas=self._quotas.hurry,
+            rehearsal=self._rehearsal,
         )
         app = build_app(services, dashboard_dir())
         public = Door(app, self._known_hosts, is_private=False)

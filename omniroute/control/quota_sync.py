@@ -191,6 +191,16 @@ class QuotaSync:
                     ),
                 )
 
+    def hurry(self, connection: str = "") -> int:
+        """Have an account, or all, asked at the next look, though none twice within the minute.
+
+        Returns how many there are. Within the loop that asks.
+        """
+        meant = [id_ for id_ in self._asked if connection in ("", id_)]
+        for id_ in meant:
+            self._asked[id_].next_ms = 0
+        return len(meant)
+
     def describe(self) -> list[dict[str, Any]]:
         """How asking went, by account. `asked_ms` is null before the first time. For any thread."""
         return [

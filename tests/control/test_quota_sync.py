@@ -195,6 +195,17 @@ async def test_an_account_is_asked_for_when_its_window_has_reset(house):
     assert house.report().used == 0.0
 
 
+async def test_who_is_in_a_hurry_is_asked_for_but_not_twice_within_the_minute(house):
+    assert await house.asks(5)
+    assert not await house.asks(70)
+    assert house.sync.hurry("glm/main") == 1
+    assert await house.asks()
+    assert house.sync.hurry() == 1
+    assert not await house.asks(30)
+    assert await house.asks(30)
+    assert house.sync.hurry("glm/nobody") == 0
+
+
 async def test_a_changed_credential_is_asked_with_at_once(house):
     await house.simulator.script("glm", account="k-main", refused=True)
     assert await house.asks()

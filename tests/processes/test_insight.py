@@ -58,8 +58,10 @@ def test_requests_come_to_the_log_the_sums_and_the_metrics(running: Gateway) -> 
         assert 'omniroute_requests_total{cache="",model="plain",provider="acme"' in text
         assert 'omniroute_process_memory_bytes{process="worker-2"}' in text
         assert API_KEY not in text
+        own = dict(client.headers)
     with running.client() as client:
         assert client.get("/metrics", headers={"authorization": ""}).status_code == 401
+        assert client.get("/metrics", headers={"authorization": own["authorization"]}).is_success
 
 
 def test_the_playground_takes_the_way_of_all_requests(running: Gateway) -> None:

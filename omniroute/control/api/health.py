@@ -56,6 +56,18 @@ class Quotas(msgspec.Struct):
     accounts: list[AccountQuotas]
 
 
+class Refresh(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """One connection, or all."""
+
+    connection_id: str = ""
+
+
+class Refreshing(msgspec.Struct):
+    """How many accounts are asked for."""
+
+    asked: int
+
+
 class Running(msgspec.Struct):
     """What runs in one worker."""
 
@@ -127,6 +139,14 @@ async def quotas(call: Call) -> Quotas:
 async def provider_limits(call: Call) -> Quotas:
     """The same under the name that the dashboard of old has for it."""
     return Quotas(await call.blocking(_quotas, call.services))
+
+
+async def refresh_quotas(call: Call) -> Refreshing:
+    """Answers at once; what providers tell is there within seconds."""
+    asked = call.services.hurry_quotas(call.body.connection_id)
+    if call.body.connection_id and not asked:
+        raise missing(f"account {call.body.connection_id} whose provider can be asked")
+    return Refreshing(asked)
 
 
 async def account(call: Call) -> AccountQuotas:
@@ -203,6 +223,19 @@ ROUTES: Final = (
         "The same.",
         provider_limits,
         output=Quotas,
+    ),
+    Route(
+        "POST",
+        "/api/usage/provider-limits",
+        Policy.WRITE,
+        "Ask providers for the quotas of an account, or of all, before their time.",
+        refresh_quotas,
+        input=Refresh,
+        output=Refreshing,
+        status=202,
+        refuses=(404,),
+        changes=False,
+        description="Nobody is asked twice within a minute.",
     ),
     Route(
         "GET",

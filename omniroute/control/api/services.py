@@ -15,6 +15,7 @@ from omniroute.control.conversations import Conversations
 from omniroute.control.inside import DataPlane
 from omniroute.control.live import Live
 from omniroute.control.metrics import Metrics
+from omniroute.control.rehearsal import Rehearsal
 from omniroute.installation import Installation
 from omniroute.state.interface import State
 from omniroute.store.database import Store
@@ -38,6 +39,9 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     conversations: Conversations = field(default_factory=Conversations)
     data_plane: DataPlane | None = None
+    hurry_quotas: Callable[[str], int] = lambda connection: 0
+    """Asks for the quotas of a connection, "" for all, before their time."""
+    rehearsal: Rehearsal = field(default_factory=Rehearsal)
 
     def __post_init__(self) -> None:
         # One for all calls: it lets one restore run at a time.

@@ -104,6 +104,24 @@ async def test_quotas_are_told_by_account_with_a_countdown(
     assert (await owner.get("/api/usage/acme/other")).status_code == 404
 
 
+async def test_quotas_are_asked_for_before_their_time(
+    owner: httpx.AsyncClient, services: Services
+) -> None:
+    asked: list[str] = []
+
+    def hurry(connection: str) -> int:
+        asked.append(connection)
+        return 2 if connection in ("", "acme/main") else 0
+
+    services.hurry_quotas = hurry
+    path = "/api/usage/provider-limits"
+    answer = await owner.post(path, json={})
+    assert (answer.status_code, answer.json()) == (202, {"asked": 2})
+    assert (await owner.post(path, json={"connectionId": "acme/main"})).status_code == 202
+    assert (await owner.post(path, json={"connectionId": "acme/x"})).status_code == 404
+    assert asked == ["", "acme/main", "acme/x"]
+
+
 async def test_deleting_the_health_forgets_what_is_held_against_anybody_but_no_quota(
     owner: httpx.AsyncClient, services: Services
 ) -> None:
