@@ -209,7 +209,11 @@ class Endpoint(BaseRoute):
         if route.is_unsafe and route.changes and not call.is_audited:
             call.audit("/".join(call.path.values()))
         for entry in call.changes:
-            await call.blocking(self._services.store.audit.add, entry)
+            try:
+                await call.blocking(self._services.store.audit.add, entry)
+            except StoreError as error:
+                # The change is made and acts: to say that it failed would be wrong.
+                _log.error("no audit record of %s by %s: %s", entry.action, entry.actor, error)
 
 
 def not_found(paths: Sequence[Endpoint]) -> ASGIApp:

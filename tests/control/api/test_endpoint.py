@@ -341,6 +341,20 @@ async def test_what_changed_nothing_leaves_no_record(
     assert services.store.audit.page(AuditFilter(), 10) == []
 
 
+async def test_a_change_that_cannot_be_recorded_is_told_in_the_log(
+    client: httpx.AsyncClient,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def add(_: object) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(services.store.audit, "add", add)
+    assert (await client.put("/api/things/a", json={"name": "b"})).status_code == 200
+    assert "no audit record of things.replace by local token: no room" in caplog.text
+
+
 # Errors
 
 
