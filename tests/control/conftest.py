@@ -92,9 +92,9 @@ def services(
     configuration: Configuration,
     access: Access,
     clock: TurnedClock,
-) -> Services:
+) -> Iterator[Services]:
     """What handlers work with, all of it real; a status that is a constant."""
-    return Services(
+    made = Services(
         installation=installation,
         store=store,
         state=state,
@@ -103,6 +103,8 @@ def services(
         status=lambda: {"version": "x"},
         now_ms=clock.now_ms,
     )
+    yield made
+    made.rehearsal.close()
 
 
 def client_of(services: Services, scheme: str = "http") -> httpx.AsyncClient:
