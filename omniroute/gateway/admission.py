@@ -31,52 +31,26 @@ _COUNTED: Final = frozenset({"requests", "gap"})
 class Admission:
     """The reservation of one request."""
 
-    __slots__ = (
-        "_amounts",
-        "_counted",
-        "_held",
-        "_ledger",
-        "_limits",
-        "_principal",
-        "_taken",
-        "ticket",
-    )
+    __slots__ = ("_counted", "_ledger", "_limits", "_principal", "_taken")
 
-    def __init__(
-        self, limits: "Limits", ticket: bytes, principal: "Principal", ledger: "Ledger"
-    ) -> None:
+    def __init__(self, limits: "Limits", principal: "Principal", ledger: "Ledger") -> None:
         self._limits = limits
         self._principal = principal
         self._ledger = ledger
-        self._held: tuple[Hold, ...] = ()
         self._taken = False  # something has been reserved
         self._counted = False  # the request, at its key
-        self._amounts: dict[str, int] = {"requests": 1, "running": 1, "gap": 1}
-        self.ticket = ticket
 
     def count(self, now_ms: int) -> Refusal | None:
         """Count the request at its key without reserving anything: others may answer it."""
-        own = [meter for meter in self._principal.meters if meter.measure in _COUNTED]
+        holds = _counted(self._principal.meters)
         self._counted = True
-        if not own:
+        if not holds:
             return None
+        ledger = self._ledger
         try:
-            return self._limits.reserve(self.ticket, self._of(own), self._ledger.lost(), now_ms)
+            return self._limits.reserve(ledger.ticket, holds, ledger.lost(), now_ms)
         except StateError as error:
             raise _unkept(error) from error
-
-    @property
-    def holds(self) -> bool:
-        """Is anything to be settled?"""
-        return bool(self._held)
-
-    @property
-    def reserved_microusd(self) -> int | None:
-        """The bound that the request's cost was admitted with; None where no budget was asked."""
-        for hold in self._held:
-            if hold.meter.measure == "usd":
-                return hold.amount
-        return None
 
     def take(
         self,
@@ -88,53 +62,71 @@ class Admission:
         now_ms: int,
     ) -> Refusal | None:
         """Reserve for an attempt at `target`; what an earlier attempt held is given back."""
-        own = self._principal.meters
-        amounts = self._amounts
-        amounts["tokens"] = input_tokens + output_tokens
-        amounts["usd"] = (
-            bound_microusd(input_tokens, output_tokens, price) if price is not None else 0
-        )
-        if self._counted:
-            # The key's request was counted with the first target, or before any.
-            own = tuple(meter for meter in own if meter.measure not in _COUNTED)
-        holds = (*self._of(own), *self._of(target.meters))
+        ledger = self._ledger
+        cost = bound_microusd(input_tokens, output_tokens, price) if price is not None else 0
+        amounts = {
+            "requests": 1,
+            "gap": 1,
+            "running": 1,
+            "tokens": input_tokens + output_tokens,
+            "usd": cost,
+        }
+        holds: list[Hold] = []
+        held: list[Hold] = []
+        # The key's request is counted with the first target, or before any.
+        for meters, counts in (
+            (self._principal.meters, not self._counted),
+            (target.meters, True),
+        ):
+            for meter in meters:
+                measure = meter.measure
+                # Nothing is asked for nothing: what is free is served when a budget is overdrawn.
+                if not (amount := amounts[measure]):
+                    continue
+                hold = Hold(meter, amount)
+                if measure not in _COUNTED:
+                    held.append(hold)
+                elif not counts:
+                    continue
+                holds.append(hold)
         if not holds:
             self.give_back(now_ms)
             return None
-        note = self._ledger.lost_at(target, model, price)
+        note = ledger.lost_at(target, model, price)
         try:
-            if self._taken or self._ledger.noted:
-                refusal = self._limits.exchange(self.ticket, self._held, holds, note, now_ms)
+            if self._taken or ledger.noted:
+                refusal = self._limits.exchange(ledger.ticket, ledger.held, holds, note, now_ms)
             else:
-                refusal = self._limits.reserve(self.ticket, holds, note, now_ms)
+                refusal = self._limits.reserve(ledger.ticket, holds, note, now_ms)
         except StateError as error:
             raise _unkept(error) from error
         if refusal is None:
             self._taken = self._counted = True
-            self._held = tuple(hold for hold in holds if hold.meter.measure not in _COUNTED)
+            ledger.held = held
         return refusal
 
     def take_again(self, target: "Target", now_ms: int) -> Refusal | None:
         """Count a repetition at the target for which all else is held already."""
-        holds = self._of(meter for meter in target.meters if meter.measure in _COUNTED)
+        holds = _counted(target.meters)
         return self._exchange((), holds, now_ms) if holds else None
-
-    def _of(self, meters: Iterable[Meter]) -> list[Hold]:
-        # Nothing is asked for nothing: what is free is served when a budget is overdrawn, too.
-        amounts = self._amounts
-        return [Hold(meter, amount) for meter in meters if (amount := amounts[meter.measure])]
 
     def give_back(self, now_ms: int) -> None:
         """Hold nothing any more, for now: the request waits, or is served by who has no limits."""
-        if self._held:
-            self._exchange(self._held, (), now_ms)
-            self._held = ()
+        ledger = self._ledger
+        if ledger.held:
+            self._exchange(ledger.held, (), now_ms)
+            ledger.held = ()
 
     def _exchange(self, gone: Sequence[Hold], new: Sequence[Hold], now_ms: int) -> Refusal | None:
+        ledger = self._ledger
         try:
-            return self._limits.exchange(self.ticket, gone, new, self._ledger.lost(), now_ms)
+            return self._limits.exchange(ledger.ticket, gone, new, ledger.lost(), now_ms)
         except StateError as error:
             raise _unkept(error) from error
+
+
+def _counted(meters: Iterable[Meter]) -> list[Hold]:
+    return [Hold(meter, 1) for meter in meters if meter.measure in _COUNTED]
 
 
 def _unkept(error: StateError) -> GatewayError:

@@ -6,9 +6,9 @@ died now. Times are kept in seconds of the gateway's clock and recorded in micro
 """
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from omniroute.gateway.admission import Admission
 from omniroute.gateway.endpoints import Endpoint
 from omniroute.providers.pricing import Price, cost_microusd
 from omniroute.record import Record, Tried
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from omniroute.gateway.capture import Capture
     from omniroute.gateway.connection import ClientConnection
     from omniroute.gateway.view import Principal, Target
+    from omniroute.state.interface import Hold
 
 _log = logging.getLogger("omniroute.gateway")
 
@@ -32,9 +33,9 @@ class Ledger:
         "_endpoint",
         "_model",
         "_principal",
+        "_record",
         "_settled",
         "_target",
-        "admission",
         "answer_bytes",
         "attempt_began",
         "attempts",
@@ -45,6 +46,7 @@ class Ledger:
         "connect_s",
         "first_byte_us",
         "guard",
+        "held",
         "model_asked",
         "noted",
         "overhead_us",
@@ -54,6 +56,7 @@ class Ledger:
         "started_ms",
         "stream",
         "tap",
+        "ticket",
         "tried",
         "upstream_wait_s",
     )
@@ -73,8 +76,9 @@ class Ledger:
         self._settled = False
         self.noted = False
         self._characters = 0
-        gateway = connection.gateway
-        self.admission = Admission(gateway.limits, gateway.new_ticket(), principal, self)
+        self._record: Record | None = None  # as it was noted when the request was admitted
+        self.ticket = connection.gateway.new_ticket()  # under which it reserves
+        self.held: Sequence[Hold] = ()  # what it has reserved and will settle
         self.started_ms = started_ms  # Unix time
         self.model_asked = ""
         self.stream = False
@@ -134,23 +138,26 @@ class Ledger:
         self._settled = True
         if not self.first_byte_us:
             self.note_first_byte()
-        record = self._record(outcome, status, error, usage, usage_source)
-        admission = self.admission
+        record = self._told(
+            self._record or self._begun(), outcome, status, error, usage, usage_source
+        )
+        held = self.held
         gateway = self._connection.gateway
-        if not admission.holds and not self.noted:
+        if not held and not self.noted:
             gateway.settle(record)
             return
-        reserved = admission.reserved_microusd
-        if reserved is not None and record.cost_microusd > reserved:
-            record.beyond_microusd = record.cost_microusd - reserved
-            _log.warning(
-                "request %s cost USD %.6f more than the most that was expected of it (%s, %s)",
-                record.id,
-                record.beyond_microusd / 1e6,
-                record.connection,
-                record.model,
-            )
-        gateway.settle(record, admission.ticket)
+        for hold in held:
+            if hold.meter.measure == "usd" and record.cost_microusd > hold.amount:
+                record.beyond_microusd = record.cost_microusd - hold.amount
+                _log.warning(
+                    "request %s cost USD %.6f more than the most that was expected of it (%s, %s)",
+                    record.id,
+                    record.beyond_microusd / 1e6,
+                    record.connection,
+                    record.model,
+                )
+                break
+        gateway.settle(record, self.ticket)
 
     def lost(self) -> Record:
         """The record as it would have to be if this process ended now."""
@@ -158,12 +165,19 @@ class Ledger:
         usage = tap.usage if tap is not None else None
         if usage is None and self.attempts:
             usage = estimate_usage(self.body_bytes, tap.characters if tap is not None else 0)
-        return self._record("worker_lost", 0, "", usage or NO_USAGE, "estimated")
+        return self._told(self._begun(), "worker_lost", 0, "", usage or NO_USAGE, "estimated")
 
     def lost_at(self, target: "Target", model: str, price: Price | None) -> Record:
         """The same if it ends while that target, aimed at next, is being asked."""
-        usage = estimate_usage(self.body_bytes, 0)
-        return self._record("worker_lost", 0, "", usage, "estimated", (target, model, price))
+        record = self._record
+        if record is None:
+            # Nearly always it is the first target, and `settle` only adds how the request ended.
+            record = self._record = self._begun()
+        record.outcome = "worker_lost"
+        record.attempts = self.attempts
+        _aim(record, target, model)
+        _charge(record, estimate_usage(self.body_bytes, 0), "estimated", price)
+        return record
 
     def note(self) -> Record | None:
         """`lost()` for the heartbeat to write down; None when nothing is new since the last one."""
@@ -174,17 +188,9 @@ class Ledger:
         self._characters = characters
         return self.lost()
 
-    def _record(
-        self,
-        outcome: str,
-        status: int,
-        error: str,
-        usage: Usage,
-        usage_source: str,
-        at: "tuple[Target, str, Price | None] | None" = None,
-    ) -> Record:
+    def _begun(self) -> Record:
+        """A record of what the request is, as far as that has been read."""
         connection = self._connection
-        target, model, price = at or (self._target, self._model, self.price)
         return Record(
             id=connection.request_id.decode("ascii"),
             started_ms=self.started_ms,
@@ -192,29 +198,53 @@ class Ledger:
             key_id=self._principal.id,
             client_format=self._endpoint.format,
             endpoint=self._endpoint.name,
-            provider=target.provider_id if target is not None else "",
-            connection=target.connection_id if target is not None else "",
             requested_model=self.model_asked,
-            model=model,
             stream=self.stream,
-            status=status,
-            outcome=outcome,
-            attempts=self.attempts,
-            error=error,
             bytes_in=self.body_bytes,
-            bytes_out=self.answer_bytes,
-            connect_us=int(self.connect_s * 1e6),
-            first_byte_us=self.first_byte_us,
-            total_us=int((connection.clock() - connection.received_at) * 1e6),
-            overhead_us=self.overhead_us,
-            usage=usage,
-            usage_source=usage_source,
-            cost_microusd=0 if price is None else cost_microusd(usage, price),
-            tier=target.tier if target is not None else "",
             combo=self.combo,
-            cache=self.cache,
-            session=self.session,
-            queue_us=int(self.queue_s * 1e6),
-            tried=tuple(self.tried),
-            guard=self.guard,
         )
+
+    def _told(
+        self,
+        record: Record,
+        outcome: str,
+        status: int,
+        error: str,
+        usage: Usage,
+        usage_source: str,
+    ) -> Record:
+        """The record with how the request stands or ended."""
+        connection = self._connection
+        if self._target is not None:
+            _aim(record, self._target, self._model)
+        else:  # what it was noted for has refused it, and was not asked
+            record.provider = record.connection = record.model = record.tier = ""
+        _charge(record, usage, usage_source, self.price)
+        record.status = status
+        record.outcome = outcome
+        record.attempts = self.attempts
+        record.error = error
+        record.bytes_out = self.answer_bytes
+        record.connect_us = int(self.connect_s * 1e6)
+        record.first_byte_us = self.first_byte_us
+        record.total_us = int((connection.clock() - connection.received_at) * 1e6)
+        record.overhead_us = self.overhead_us
+        record.cache = self.cache
+        record.session = self.session
+        record.queue_us = int(self.queue_s * 1e6)
+        record.tried = tuple(self.tried)
+        record.guard = self.guard
+        return record
+
+
+def _aim(record: Record, target: "Target", model: str) -> None:
+    record.provider = target.provider_id
+    record.connection = target.connection_id
+    record.model = model
+    record.tier = target.tier
+
+
+def _charge(record: Record, usage: Usage, usage_source: str, price: Price | None) -> None:
+    record.usage = usage
+    record.usage_source = usage_source
+    record.cost_microusd = 0 if price is None else cost_microusd(usage, price)

@@ -18,7 +18,7 @@ from omniroute.formats.base import Dialect, Peek, Shown, Tap
 from omniroute.formats.table import CODECS, DIALECTS
 from omniroute.formats.translate import Translation, cannot_carry, decode_request
 from omniroute.gateway import answers
-from omniroute.gateway.admission import ADDED_INPUT_TOKENS
+from omniroute.gateway.admission import ADDED_INPUT_TOKENS, Admission
 from omniroute.gateway.attempt import EVENT_STREAM, AttemptRun, is_event_stream
 from omniroute.gateway.capture import begin_capture
 from omniroute.gateway.carrier import Carrier
@@ -50,6 +50,7 @@ class Exchange:
     """One chat request of one client, from its head to its record."""
 
     __slots__ = (
+        "_admission",
         "_body",
         "_carrier",
         "_connection",
@@ -84,6 +85,7 @@ class Exchange:
         self._principal = principal
         self._ledger = Ledger(connection, endpoint, principal, started_ms)
         connection.ledger = self._ledger
+        self._admission = Admission(connection.gateway.limits, principal, self._ledger)
         self._dialect: Dialect = DIALECTS[endpoint.format]
         self._reply = Reply(connection, request, endpoint, view, self._dialect, self._ledger)
         self._body = b""
@@ -184,7 +186,7 @@ class Exchange:
     def _enter(self) -> None:
         """Count the request at its key, whoever will answer it."""
         gateway = self._connection.gateway
-        refusal = self._ledger.admission.count(gateway.now_ms())
+        refusal = self._admission.count(gateway.now_ms())
         if refusal is not None:
             raise limit_error(self._principal.name, refusal)
 
@@ -250,6 +252,7 @@ class Exchange:
             self._principal,
             route,
             reply,
+            self._admission,
             self._send,
             input_tokens=self._input_bound,
             output_tokens=self._output_bound,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from omniroute.errors import GatewayError
-from omniroute.gateway.admission import is_of_key
+from omniroute.gateway.admission import Admission, is_of_key
 from omniroute.gateway.attempt import AttemptFailed
 from omniroute.gateway.health import PROBE_LOOK_MS
 from omniroute.gateway.last_word import NOT_THIS_ACCOUNT, NOT_THIS_MODEL, exhausted, told
@@ -63,6 +63,7 @@ class Pursuit:
     """One request in search of an answer."""
 
     __slots__ = (
+        "_admission",
         "_back_ms",
         "_busy",
         "_failures",
@@ -91,6 +92,7 @@ class Pursuit:
         principal: "Principal",
         route: Route,
         reply: "Reply",
+        admission: Admission,
         send: Send,
         *,
         input_tokens: Callable[["Target", str], int],
@@ -109,6 +111,7 @@ class Pursuit:
         self._route = route
         self._reply = reply
         self._ledger = reply.ledger
+        self._admission = admission
         self._send = send
         self._input_tokens = input_tokens
         self._output_tokens = output_tokens
@@ -138,7 +141,7 @@ class Pursuit:
             if back_ms is None or back_ms - now_ms > limit_ms or waits >= MOST_WAITS:
                 raise self._summary(plan)
             waits += 1
-            self._ledger.admission.give_back(now_ms)
+            self._admission.give_back(now_ms)
             await self._pause(max(0, back_ms - now_ms + 1) / 1000)
             waited_ms += gateway.now_ms() - now_ms
             self._back_ms = None
@@ -197,11 +200,10 @@ class Pursuit:
     def _reserve(self, attempt: "Attempt[Target]") -> Refusal | None:
         target, model = attempt.connection, attempt.model
         ledger = self._ledger
-        admission = ledger.admission
         price = self._view.prices.price(target.provider_id, model)
         refusal = None
-        if target.meters or self._principal.meters or admission.holds:
-            refusal = admission.take(
+        if target.meters or self._principal.meters or ledger.held:
+            refusal = self._admission.take(
                 target,
                 model,
                 price,
@@ -262,7 +264,7 @@ class Pursuit:
             key=lambda each: (lines.standing(each[0].connection.connection_id), each[1].wait_ms),
         )
         target = own.connection
-        self._ledger.admission.give_back(gateway.now_ms())
+        self._admission.give_back(gateway.now_ms())
         found: Attempt[Target] | None = None
         began = look_at = clock()
         deadline = began + target.queue_wait_s
@@ -320,7 +322,7 @@ class Pursuit:
         target = attempt.connection
         gateway = self._gateway
         settings = self._view.resilience
-        claimant = self._ledger.admission.ticket.hex()
+        claimant = self._ledger.ticket.hex()
         if not gateway.health.admit(target, claimant, gateway.now_ms(), settings):
             until_ms = gateway.now_ms() + PROBE_LOOK_MS
             self._pass(plan, attempt, "another request tries whether it is back", until_ms)
@@ -457,7 +459,7 @@ class Pursuit:
         if gateway.health.is_shut(target, gateway.now_ms()) or not self._may_add_load():
             return False
         await self._pause(pause / 1000)
-        admission = self._ledger.admission
+        admission = self._admission
         refusal = admission.take_again(target, gateway.now_ms())
         if refusal is not None and (wait_ms := refusal.wait_ms or 0) <= PATIENCE_S * 1000:
             await self._pause((wait_ms + 1) / 1000)

@@ -315,10 +315,10 @@ class Gateway:
         for connection in self._connections:
             ledger = connection.ledger
             if ledger is not None and (record := ledger.note()) is not None:
-                notes.append((ledger.admission.ticket, record))
+                notes.append((ledger.ticket, record))
         for ledger in self.flights.ledgers():
             if (record := ledger.note()) is not None:
-                notes.append((ledger.admission.ticket, record))
+                notes.append((ledger.ticket, record))
         if notes:
             self.limits.note(notes)
 
