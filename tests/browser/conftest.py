@@ -123,7 +123,7 @@ def simulator() -> Iterator[str]:
 
 
 def declared_for(simulator: str) -> str:
-    """Two providers, a combo over them, an alias, a key: something of everything to look at."""
+    """Three providers, a combo over two, an alias, a key: something of everything to look at."""
     models = ", ".join(f'"{name}"' for name in MODELS)
     return f"""
 [[providers]]
@@ -138,6 +138,12 @@ format = "claude"
 base_url = "{simulator}"
 tier = "cheap"
 models = [{models}]
+[[providers]]
+id = "flaky"
+format = "openai"
+base_url = "{simulator}/p/flaky/v1"
+tier = "free"
+models = [{models}]
 [[connections]]
 provider = "acme"
 name = "main"
@@ -150,6 +156,10 @@ api_key = "upstream-key-2"
 priority = 2
 [[connections]]
 provider = "spare"
+name = "only"
+api_key = "upstream-key"
+[[connections]]
+provider = "flaky"
 name = "only"
 api_key = "upstream-key"
 [[combos]]

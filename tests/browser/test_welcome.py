@@ -79,3 +79,17 @@ def test_the_chosen_password_signs_in_from_then_on(contexts: OpenContext, fresh_
     page.get_by_label("Admin password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+
+
+def test_the_simulator_is_a_way_to_try_at_once(contexts: OpenContext, fresh_site: Site) -> None:
+    page = sign_in_by_link(contexts, fresh_site)
+    steps = page.get_by_role("list", name="Steps")
+    steps.get_by_role("link", name="Provider").click()
+    page.get_by_role("tab", name="Just try it").click()
+    page.get_by_role("button", name="Try with the simulator").click()
+    expect(page.get_by_role("heading", name="Make a key for your tools")).to_be_visible()
+    steps.get_by_role("link", name="Tool").click()
+    expect(page.get_by_label("Model")).to_have_value("simulator/plain")
+    page.get_by_role("button", name="Send a test request").click()
+    expect(page.get_by_label("Answer")).to_contain_text("built-in simulator")
+    expect(page.get_by_text("simulator answered with")).to_be_visible()
