@@ -4,15 +4,19 @@ import overview from "./en/overview.js";
 import connect from "./en/connect.js";
 import endpoint from "./en/endpoint.js";
 import welcome from "./en/welcome.js";
+import combos from "./en/combos.js";
 import limit from "./en/limit.js";
 import providers from "./en/providers.js";
 import keys from "./en/keys.js";
+import logs from "./en/logs.js";
 import shared from "./en/shared.js";
 
 /** @type {Record<string, string>} */
 export default {
   ...shared,
+  ...logs,
   ...keys,
+  ...combos,
   ...limit,
   ...providers,
   ...overview,

@@ -15,7 +15,7 @@ import { toast } from "../ui/toast.js";
 import { ProviderCard } from "./providers/card.js";
 import { AccountDialog, ProviderDialog } from "./providers/edit.js";
 import { ModelsDialog } from "./providers/models.js";
-import { accountsOf, byTier, fits, isSetUp, TIERS } from "./providers/standing.js";
+import { accountsOf, byTier, fits, FORMATS, isSetUp, TIERS } from "./providers/standing.js";
 import { Progress, testAll } from "./providers/testing.js";
 
 /** @param {AbortSignal} abort */
@@ -38,13 +38,16 @@ async function readAll(abort) {
   };
 }
 
+/** Some speak a format of their own, which nobody else does. @param {string} format */
+const formatName = (format) => (FORMATS.includes(format) ? t(`providers.format.${format}`) : format);
+
 /** All that could be set up. @param {{providers: any[], open: (what: any) => void}} props */
 function Known({ providers, open }) {
   const columns = [
     { key: "name", title: t("providers.provider"), sort: (/** @type {any} */ row) => row.name.toLowerCase(), render: (/** @type {any} */ row) => html`
         ${row.name} <span class="dim mono">${row.prefixes[0]}/</span>` },
     { key: "tier", title: t("providers.tier"), sort: (/** @type {any} */ row) => TIERS.indexOf(row.tier), render: (/** @type {any} */ row) => t(`providers.tier.${row.tier}`) },
-    { key: "format", title: t("providers.format"), sort: (/** @type {any} */ row) => row.format, render: (/** @type {any} */ row) => t(`providers.format.${row.format}`) },
+    { key: "format", title: t("providers.format"), sort: (/** @type {any} */ row) => row.format, render: (/** @type {any} */ row) => formatName(row.format) },
     { key: "models", title: t("providers.models"), number: true, sort: (/** @type {any} */ row) => row.models, render: (/** @type {any} */ row) => count(row.models) },
     { key: "state", title: t("providers.accounts.title"), number: true, sort: (/** @type {any} */ row) => row.connections, render: (/** @type {any} */ row) =>
         isSetUp(row) ? html`<${Badge} tone="ok">${t("providers.set_up")}<//>` : "–" },

@@ -124,16 +124,21 @@ export const Whose = () => html`<input type="text" name="username" autocomplete=
 /**
  * @param {{fields: Field[], values?: Record<string, any>, submit: (values: any) => Promise<unknown>,
  *   action?: string, onCancel?: () => void, children?: any,
- *   also?: {title: string, run: (values: any) => Promise<unknown>}}} props
- *   `also` is a second button, which does something with the values as they stand
+ *   also?: {title: string, run: (values: any) => Promise<unknown>}, watch?: (values: any) => void}} props
+ *   `also` is a second button, which does something with the values as they stand; `watch` is told of
+ *   every change
  */
-export function Form({ fields, values: initial = {}, submit, action, onCancel, children, also }) {
+export function Form({ fields, values: initial = {}, submit, action, onCancel, children, also, watch }) {
   const [values, setValues] = useState(initial);
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [busy, setBusy] = useState(false);
   const details = error instanceof ApiError ? error.details : [];
   const errorOf = (/** @type {string} */ name) =>
     details.find((each) => each.field === name || each.field?.endsWith(`.${name}`))?.message;
+  const change = (/** @type {any} */ changed) => {
+    setValues(changed);
+    watch?.(changed);
+  };
   const attempt = async (/** @type {(values: any) => Promise<unknown>} */ work) => {
     setBusy(true);
     setError(null);
@@ -158,7 +163,7 @@ export function Form({ fields, values: initial = {}, submit, action, onCancel, c
           field=${field}
           value=${values[field.name]}
           error=${errorOf(field.name)}
-          onChange=${(/** @type {any} */ value) => setValues((old) => ({ ...old, [field.name]: value }))}
+          onChange=${(/** @type {any} */ value) => change({ ...values, [field.name]: value })}
         />`,
       )}
     ${children}

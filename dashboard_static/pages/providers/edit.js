@@ -9,12 +9,11 @@ import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
 import { toast } from "../../ui/toast.js";
 import { pathOf } from "./account.js";
-import { cleared, headersOf, linesOf, TIERS } from "./standing.js";
+import { cleared, FORMATS, headersOf, linesOf, TIERS } from "./standing.js";
 import { Outcome } from "./testing.js";
 
 /** @typedef {import("../../ui/form.js").Field} Field */
 
-const FORMATS = ["openai", "openai-responses", "claude", "gemini"];
 const WINDOWS = ["5h", "daily", "weekly", "monthly"];
 const MEASURES = ["requests", "tokens", "usd"];
 const KINDS = ["rolling", "fixed", "session"];

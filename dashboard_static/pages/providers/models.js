@@ -67,7 +67,8 @@ export function ModelsDialog({ provider, accounts, onClose, onDone }) {
     const [catalog, custom] = await Promise.all([get("models/catalog", {}, abort), get("provider-models", {}, abort)]);
     const own = catalog.providers.find((/** @type {any} */ each) => each.id === provider.id);
     const stored = custom.models.filter((/** @type {any} */ each) => each.source === "stored");
-    return { models: own?.models ?? [], stored: new Set(stored.map((/** @type {any} */ each) => each.id)) };
+    const models = (own?.models ?? []).toSorted((/** @type {any} */ one, /** @type {any} */ other) => one.id.localeCompare(other.id));
+    return { models, stored: new Set(stored.map((/** @type {any} */ each) => each.id)) };
   }, [provider.id]);
   const changed = () => (read.reload(), onDone());
   const show = async (/** @type {any} */ model, /** @type {boolean} */ isActive) => {

@@ -1,6 +1,8 @@
 // How providers and their accounts stand, read out of what the API tells. Pure.
 
 export const TIERS = ["subscription", "apikey", "cheap", "free", "local"];
+/** Formats that a provider of one's own may speak. */
+export const FORMATS = ["openai", "openai-responses", "claude", "gemini"];
 
 /** @typedef {"ok" | "warn" | "bad" | ""} Tone */
 
