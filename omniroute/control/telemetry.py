@@ -2,9 +2,9 @@
 
 Switched on and set by the variables that all of OpenTelemetry uses
 (opentelemetry.io/docs/specs/otel/protocol/exporter): `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, or
-`OTEL_EXPORTER_OTLP_ENDPOINT` to which `/v1/traces` is added; `…_HEADERS`, `OTEL_SERVICE_NAME`,
-`OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`. The protocol is `http/json`, whatever
-`OTEL_EXPORTER_OTLP_PROTOCOL` asks for.
+`OTEL_EXPORTER_OTLP_ENDPOINT` to which `/v1/traces` is added; `…_HEADERS`, `…_PROTOCOL`
+(`http/protobuf`, which is the default, or `http/json`), `OTEL_SERVICE_NAME`,
+`OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED`.
 
 Best effort, and never in anybody's way: what waits is bounded, the oldest goes first and is
 counted, and what a collector refuses for good is not sent again. The history has it all.
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 import trio
 
 from omniroute import __version__
 from omniroute.control.jobs import JobFailed
+from omniroute.control.otlp import PROTOBUF, PROTOCOLS, Protocol
 from omniroute.control.spans import resource_spans
 from omniroute.net.connector import Connector
 from omniroute.net.destination import unsendable
@@ -53,6 +53,7 @@ class Collector:
     url: str
     headers: Mapping[str, str]
     resource: Mapping[str, str]
+    protocol: Protocol = PROTOCOLS[PROTOBUF]
 
     def __repr__(self) -> str:
         return f"Collector({self.url!r})"  # headers hold credentials
@@ -82,11 +83,16 @@ def collector_of(environment: Mapping[str, str]) -> Collector | None:
         headers.update(_pairs(environment, variable))
         if (wrong := unsendable(headers)) is not None:
             raise TelemetryInvalid(f"{variable}: the header {wrong!r} cannot be sent")
+    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "").strip()
+    protocol = protocol or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip() or PROTOBUF
+    if protocol not in PROTOCOLS:
+        known = " and ".join(PROTOCOLS)
+        raise TelemetryInvalid(f"OTEL_EXPORTER_OTLP_PROTOCOL: what is spoken here is {known}")
     resource = _pairs(environment, "OTEL_RESOURCE_ATTRIBUTES")
     service = environment.get("OTEL_SERVICE_NAME", "").strip()
     resource["service.name"] = service or resource.get("service.name", "omniroute")
     resource.setdefault("service.version", __version__)
-    return Collector(url, headers, resource)
+    return Collector(url, headers, resource, PROTOCOLS[protocol])
 
 
 def _pairs(environment: Mapping[str, str], variable: str) -> dict[str, str]:
@@ -162,7 +168,9 @@ class Telemetry:
 
         collector = self._collector
         body = await trio.to_thread.run_sync(
-            lambda: msgspec.json.encode(resource_spans(batch, collector.resource, __version__))
+            lambda: collector.protocol.encode(
+                resource_spans(batch, collector.resource, __version__)
+            )
         )
         try:
             answer = await self._post(body)
@@ -205,7 +213,7 @@ def posting(
         headers = {
             "user-agent": f"OmniRoute/{__version__}",
             **collector.headers,
-            "content-type": "application/json",
+            "content-type": collector.protocol.media_type,
         }
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
             return await client.post(collector.url, content=body, headers=headers)

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from omniroute.control.jobs import JobFailed
+from omniroute.control.otlp import JSON, PROTOBUF, PROTOCOLS
 from omniroute.control.telemetry import (
     BATCH,
     Collector,
@@ -70,7 +71,9 @@ class Post:
     def __init__(self) -> None:
         self.fails = True
         self.meanwhile: list[Record] = []
-        self.telemetry = Telemetry(Collector("http://x", {}, {}), self.post, waiting=3)
+        self.telemetry = Telemetry(
+            Collector("http://x", {}, {}, PROTOCOLS[JSON]), self.post, waiting=3
+        )
         self.ids: list[str] = []
 
     async def post(self, body: bytes) -> httpx.Response:
@@ -98,6 +101,7 @@ async def telemetry(listener: Listener, nursery: trio.Nursery) -> Telemetry:
         {
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{listener.port}",
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Basic%20eDp5",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
             "OTEL_SERVICE_NAME": "gate",
         }
     )
@@ -189,6 +193,7 @@ def test_the_variables_mean_what_they_mean_everywhere() -> None:
     assert collector.headers == {"a": "3", "b": "two words"}
     assert collector.resource["service.name"] == "omniroute"
     assert collector.resource["deployment.environment"] == "home"
+    assert collector.protocol is PROTOCOLS[PROTOBUF]
     exact = collector_of({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://x/y"})
     assert exact is not None
     assert exact.url == "https://x/y"
@@ -201,6 +206,7 @@ def test_the_variables_mean_what_they_mean_everywhere() -> None:
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://"},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x:port"},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "a"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_EXPORTER_OTLP_HEADERS": "a=%0ASECRET"},
     ],
 )

@@ -165,6 +165,7 @@ def test_traces_come_to_a_collector(
 ) -> None:
     url, sent = collector
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
     gateway.configure()
     gateway.start()
     ask(gateway)
