@@ -7,6 +7,7 @@ providers or the data directory's secrets; `omniroute.snapshot` joins those.
 from omniroute.config.errors import ConfigError, StoredName
 from omniroute.config.guarding import (
     AddressLimitSettings,
+    BackupSettings,
     CaptureSettings,
     InjectionGuardSettings,
     IpFilterSettings,
@@ -55,6 +56,7 @@ __all__ = [
     "AddressLimitSettings",
     "AdminSettings",
     "AliasSettings",
+    "BackupSettings",
     "BudgetSettings",
     "CacheSettings",
     "CaptureSettings",

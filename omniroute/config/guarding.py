@@ -118,3 +118,17 @@ class RetentionSettings(Setting, frozen=True, kw_only=True):
     proxy_log_rows: Annotated[int, Meta(ge=0, le=_ROWS_MAX, description="The same by number.")] = (
         100_000
     )
+
+
+class BackupSettings(Setting, frozen=True, kw_only=True):
+    """Backups on schedule, in the data directory's `backups`. After each, those beyond the bounds
+    are deleted, whatever they were taken for; the latest stays.
+    """
+
+    every_h: Annotated[
+        float, Meta(ge=0, le=8_760, description="Hours from one to the next; 0 takes none.")
+    ] = 24.0
+    keep: Annotated[int, Meta(ge=1, le=10_000, description="How many are kept.")] = 20
+    keep_days: Annotated[
+        int, Meta(ge=0, le=_DAYS_MAX, description="How long they are kept; 0 is no limit.")
+    ] = 0

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from omniroute.config.errors import ConfigError, StoredName
 from omniroute.config.guarding import (
     AddressLimitSettings,
+    BackupSettings,
     CaptureSettings,
     InjectionGuardSettings,
     IpFilterSettings,
@@ -124,6 +125,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     injection_guard: InjectionGuardSettings = InjectionGuardSettings()
     capture: CaptureSettings = CaptureSettings()
     retention: RetentionSettings = RetentionSettings()
+    backups: BackupSettings = BackupSettings()
     providers: tuple[ProviderSettings, ...] = ()
     connections: tuple[ConnectionSettings, ...] = ()
     models: tuple[ModelSettings, ...] = ()

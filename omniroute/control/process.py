@@ -17,9 +17,11 @@ from functools import partial
 import trio
 
 from omniroute.assets import dashboard_dir
+from omniroute.config import Settings
 from omniroute.control.access import Access
 from omniroute.control.api.services import Services
 from omniroute.control.app import build_app
+from omniroute.control.backups import Backups
 from omniroute.control.bootstrap import Foundation
 from omniroute.control.collecting import collect
 from omniroute.control.door import Door
@@ -36,6 +38,7 @@ from omniroute.control.rehearsal import Rehearsal
 from omniroute.control.serving import SocketUnusable, private_socket, serve_app
 from omniroute.control.status import Status
 from omniroute.control.tidying import tidy_conditions
+from omniroute.control.upkeep import Upkeep
 from omniroute.link import Link, LinkError
 from omniroute.net.connector import Connector
 from omniroute.net.proxies import EnvironmentProxies
@@ -136,13 +139,17 @@ class ControlProcess:
                 self._configuration.stored_entities = store.entities.all
                 self._configuration.prepare = partial(self._prime, store)
                 nursery.start_soon(self._obey, link, nursery)
-                self._plan_jobs(store)
+                upkeep = Upkeep(store, Backups(store, _now_ms), self._settings, _now_ms)
+                self._plan_jobs(store, upkeep)
                 for job in self._jobs:
                     nursery.start_soon(job.repeat)
                 nursery.start_soon(self._watch_place)
-                await self._open_doors(store, nursery)
-                await link.send("ready")
-                await self._stopping.wait()
+                try:
+                    await self._open_doors(store, nursery)
+                    await link.send("ready")
+                    await self._stopping.wait()
+                finally:
+                    upkeep.stop()  # threads are waited for
                 nursery.cancel_scope.cancel()
             # Beating on: this may take longer than the supervisor bears silence.
             async with trio.open_nursery() as nursery:
@@ -186,7 +193,7 @@ class ControlProcess:
 
     # Jobs
 
-    def _plan_jobs(self, store: Store) -> None:
+    def _plan_jobs(self, store: Store, upkeep: Upkeep) -> None:
         self._jobs += [
             Job("history", _JOB_EVERY_S, partial(self._write_history, store)),
             Job("spool", _JOB_EVERY_S, partial(self._collect, store)),
@@ -199,7 +206,11 @@ class ControlProcess:
             Job("quotas", _QUOTAS_EVERY_S, partial(trio.from_thread.run, self._ask_quotas)),
             Job("simulator", _REHEARSAL_EVERY_S, self._rehearse),
             *self._insight.jobs(),
+            *upkeep.jobs(),
         ]
+
+    def _settings(self) -> Settings | None:
+        return self._configuration.settings
 
     def _write_history(self, store: Store) -> None:
         with self._draining:

@@ -144,7 +144,7 @@ def test_a_wrong_value_is_told_with_file_line_key_and_remedy(
 @pytest.mark.parametrize(
     "text",
     [
-        "[backups]\nkeep = 3",
+        "[replicas]\nkeep = 3",
         '[[webhooks]]\nurl = "https://a.example"',
         "[cache]\nredis = true",
         "[resilience]\nmood = 5",

@@ -213,7 +213,7 @@ async def test_each_job_does_its_work_and_shows_it(running: Running) -> None:
         return all(job["runs"] for job in status["jobs"].values())
 
     jobs = (await running.until(all_ran))["jobs"]
-    assert {"cache", "conditions", "quotas", "sessions"} <= set(jobs)
+    assert {"backups", "cache", "conditions", "quotas", "retention", "sessions"} <= set(jobs)
     assert not any(job["error"] for job in jobs.values())
 
 
