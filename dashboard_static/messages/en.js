@@ -6,6 +6,7 @@ import endpoint from "./en/endpoint.js";
 import welcome from "./en/welcome.js";
 import combos from "./en/combos.js";
 import limit from "./en/limit.js";
+import limits from "./en/limits.js";
 import providers from "./en/providers.js";
 import keys from "./en/keys.js";
 import logs from "./en/logs.js";
@@ -18,6 +19,7 @@ export default {
   ...keys,
   ...combos,
   ...limit,
+  ...limits,
   ...providers,
   ...overview,
   ...connect,
