@@ -245,7 +245,8 @@ class Exchange:
         view = self._view
         gateway = self._connection.gateway
         gateway.retry_budget.count_request()
-        self._conversation = conversation = self._find_conversation(route)
+        now_ms = gateway.now_ms()
+        self._conversation = conversation = self._find_conversation(route, now_ms)
         pursuit = Pursuit(
             gateway,
             view,
@@ -260,9 +261,9 @@ class Exchange:
             kept=conversation.kept if conversation is not None else "",
             on_served=self._served,
         )
-        await pursuit.run()
+        await pursuit.run(now_ms)
 
-    def _find_conversation(self, route: Route) -> Conversation | None:
+    def _find_conversation(self, route: Route, now_ms: int) -> Conversation | None:
         """The conversation that the request belongs to, where that may change who serves it."""
         if self._endpoint.kind is Kind.COUNT:
             return None
@@ -272,8 +273,8 @@ class Exchange:
             self._know_session(session)
         if not (view.routing.sticky_sessions and view.has_choice(route)):
             return None
-        gateway = self._connection.gateway
-        if view.has_default(route) and not gateway.conversations.any_kept(gateway.now_ms()):
+        conversations = self._connection.gateway.conversations
+        if view.has_default(route) and not conversations.any_kept(now_ms):
             return None  # nobody stays with another account than the one that is chosen anyway
         return self._conversation_of(route)
 

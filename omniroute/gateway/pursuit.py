@@ -64,14 +64,19 @@ class Pursuit:
 
     __slots__ = (
         "_admission",
+        "_asked",
+        "_asked_at",
+        "_asked_at_ms",
         "_back_ms",
         "_busy",
+        "_claimant",
         "_failures",
         "_faulty",
         "_gateway",
         "_given",
         "_input_tokens",
         "_kept",
+        "_latency_ms",
         "_ledger",
         "_on_served",
         "_output_tokens",
@@ -125,13 +130,17 @@ class Pursuit:
         self._faulty: Model | None = None  # whose provider failed last
         self._back_ms: int | None = None  # when the first of those that failed may be asked again
         self._whole_route_allowed = is_allowed(principal, route)
+        self._claimant = self._ledger.ticket.hex()  # of a probe
+        self._asked: Attempt[Target] | None = None  # the try under way, and since when it is
+        self._asked_at = 0.0
+        self._asked_at_ms = 0
+        self._latency_ms: float | None = None  # until its target began to answer
 
-    async def run(self) -> None:
+    async def run(self, now_ms: int) -> None:
         """See the module's text."""
         gateway = self._gateway
         waits = waited_ms = 0
         while True:
-            now_ms = gateway.now_ms()
             plan = Plan(self._route, gateway.stock, self._standing, now_ms, self._kept)
             if await self._walk(plan):
                 return
@@ -143,7 +152,8 @@ class Pursuit:
             waits += 1
             self._admission.give_back(now_ms)
             await self._pause(max(0, back_ms - now_ms + 1) / 1000)
-            waited_ms += gateway.now_ms() - now_ms
+            paused_ms, now_ms = now_ms, gateway.now_ms()
+            waited_ms += now_ms - paused_ms
             self._back_ms = None
             gateway.look_at_conditions()
 
@@ -161,7 +171,8 @@ class Pursuit:
             return Skipped(NOT_THIS_ACCOUNT)
         if not self._whole_route_allowed and not self._allowed(target, model):
             return Skipped(NOT_THIS_MODEL)
-        return self._gateway.health.against(target, model, self._gateway.now_ms())
+        health = self._gateway.health
+        return health.against(target, model, self._gateway.now_ms()) if health.table else None
 
     def _allowed(self, target: "Target", model: str) -> bool:
         models = self._principal.models
@@ -322,15 +333,15 @@ class Pursuit:
         target = attempt.connection
         gateway = self._gateway
         settings = self._view.resilience
-        claimant = self._ledger.ticket.hex()
-        if not gateway.health.admit(target, claimant, gateway.now_ms(), settings):
+        health = gateway.health
+        if health.table and not health.admit(target, self._claimant, gateway.now_ms(), settings):
             until_ms = gateway.now_ms() + PROBE_LOOK_MS
             self._pass(plan, attempt, "another request tries whether it is back", until_ms)
             return False
         repeats = 0
         while True:
             try:
-                await self._once(attempt, claimant)
+                await self._once(attempt)
                 return True
             except CannotServe as unfit:
                 self._failures.append(unfit.error)
@@ -338,10 +349,10 @@ class Pursuit:
                 return False
             except AttemptFailed as failed:
                 judgement = judge(failed.failed, content_policy_next=settings.content_policy_next)
-                self._remember(attempt, failed, judgement, claimant)
+                self._remember(attempt, failed, judgement)
                 verdict = judgement.verdict
                 if verdict is Verdict.RETRY:
-                    if await self._may_repeat(target, repeats, failed, claimant):
+                    if await self._may_repeat(target, repeats, failed):
                         repeats += 1
                         continue
                     verdict = judgement.otherwise
@@ -361,35 +372,25 @@ class Pursuit:
         if against is not None and against.until_ms is not None:
             self._back_ms = min(against.until_ms, self._back_ms or against.until_ms)
 
-    async def _once(self, attempt: "Attempt[Target]", claimant: str) -> None:
+    async def _once(self, attempt: "Attempt[Target]") -> None:
         """One try, with what is measured of it."""
         target, model = attempt.connection, attempt.model
-        gateway = self._gateway
+        gateway, reply = self._gateway, self._reply
+        account = gateway.gauges.account(target.connection_id)
+        of_model = gateway.gauges.model(target.provider_id, model)
         began_ms = gateway.now_ms()
-        clock = gateway.clock
-        began = clock()
-        answering: list[float] = []
-        gauges = (
-            gateway.gauges.account(target.connection_id),
-            gateway.gauges.model(target.provider_id, model),
-        )
-
-        def on_began() -> None:
-            if not answering:
-                answering.append((clock() - began) * 1000)
-                gateway.health.began(target, model, claimant, began_ms)
-                self._on_served(target)
-
-        reply = self._reply
+        self._asked = attempt
+        self._asked_at = gateway.clock()
+        self._asked_at_ms = began_ms
         reply.aim(target, model)
-        reply.on_began = on_began
-        for gauge in gauges:
-            gauge.begin(began_ms)
+        reply.on_began = self._began
+        account.begin(began_ms)
+        of_model.begin(began_ms)
         failed: bool | None = None
         judged = False
         try:
             await self._send(attempt)
-            failed = False if answering else None
+            failed = False if self._latency_ms is not None else None
         except AttemptFailed as error:
             # What is the request's own fault says nothing of who was asked.
             status = error.failed.status
@@ -398,20 +399,30 @@ class Pursuit:
             judged = True
             raise
         finally:
-            if not answering and not judged:
+            reply.forget_began()
+            latency_ms, self._latency_ms = self._latency_ms, None
+            if latency_ms is None and not judged:
                 # The client left, or nothing was asked at all: nobody knows more than before.
-                gateway.health.gave_up(target, claimant)
-            latency_ms = answering[0] if answering else None
-            for gauge in gauges:
-                gauge.end(gateway.now_ms(), failed=failed, latency_ms=latency_ms)
+                gateway.health.gave_up(target, self._claimant)
+            ended_ms = gateway.now_ms()
+            account.end(ended_ms, failed=failed, latency_ms=latency_ms)
+            of_model.end(ended_ms, failed=failed, latency_ms=latency_ms)
             gateway.lines.freed(target.connection_id)
+
+    def _began(self) -> None:
+        """The target has begun to answer."""
+        attempt = self._asked
+        if attempt is not None and self._latency_ms is None:
+            target, gateway = attempt.connection, self._gateway
+            self._latency_ms = (gateway.clock() - self._asked_at) * 1000
+            gateway.health.began(target, attempt.model, self._claimant, self._asked_at_ms)
+            self._on_served(target)
 
     def _remember(
         self,
         attempt: "Attempt[Target]",
         failed: AttemptFailed,
         judgement: Judgement,
-        claimant: str,
     ) -> None:
         target, model = attempt.connection, attempt.model
         gateway = self._gateway
@@ -430,7 +441,7 @@ class Pursuit:
             judgement,
             reason,
             failed.hint_s,
-            claimant,
+            self._claimant,
             gateway.now_ms(),
             self._view.resilience,
         )
@@ -444,9 +455,7 @@ class Pursuit:
             extra={"fields": {"request": self._ledger.id, "mark": judgement.mark.value}},
         )
 
-    async def _may_repeat(
-        self, target: "Target", repeats: int, failed: AttemptFailed, claimant: str
-    ) -> bool:
+    async def _may_repeat(self, target: "Target", repeats: int, failed: AttemptFailed) -> bool:
         """Wait until the same target may be asked once more; False: it is not to be."""
         settings = self._view.resilience
         gateway = self._gateway
@@ -466,7 +475,7 @@ class Pursuit:
             refusal = admission.take_again(target, gateway.now_ms())
         if refusal is not None:
             return False
-        return gateway.health.admit(target, claimant, gateway.now_ms(), settings)
+        return gateway.health.admit(target, self._claimant, gateway.now_ms(), settings)
 
     def _may_add_load(self) -> bool:
         return self._gateway.retry_budget.spend(self._gateway.clock())

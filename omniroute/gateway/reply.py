@@ -83,6 +83,10 @@ class Reply:
         self.tap: Tap | None = None
         self.translation: Translation | None = None
 
+    def forget_began(self) -> None:
+        """Whoever wanted to know that the target has begun to answer does not any more."""
+        self.on_began = _nothing
+
     def board(self, flight: Carrier) -> None:
         """From here on the answer goes to several; each adds its own `personal_headers`."""
         self._carrier = flight
