@@ -5,6 +5,7 @@ Nothing here is needed for traffic: a job of it that fails is shown in the statu
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from omniroute.config import LogSettings
 from omniroute.control.announcing import AnnouncingHistory
 from omniroute.control.conversations import Conversations
 from omniroute.control.drain import History
-from omniroute.control.jobs import Job
+from omniroute.control.jobs import Job, JobFailed
 from omniroute.control.live import Live
 from omniroute.control.metrics import Metrics
 from omniroute.control.telemetry import Telemetry, TelemetryInvalid, collector_of, posting
@@ -28,6 +29,7 @@ from omniroute.state.interface import State
 _LOOK_EVERY_S: Final = 1.0
 _SEND_EVERY_S: Final = 2.0
 _PRUNE_EVERY_S: Final = 3_600.0
+_LAST_SEND_S: Final = 2.0
 
 
 class Insight:
@@ -69,6 +71,12 @@ class Insight:
             send = partial(trio.from_thread.run, self._telemetry.send)
             jobs.append(Job("traces", _SEND_EVERY_S, send))
         return jobs
+
+    async def send_last(self) -> None:
+        """Before the end: what waits goes to the collector, as far as a short time allows."""
+        if self._telemetry is not None:
+            with suppress(JobFailed), trio.move_on_after(_LAST_SEND_S):
+                await self._telemetry.send()
 
     def describe_traces(self) -> dict[str, Any] | None:
         """For the status; None while there is no collector."""

@@ -148,6 +148,7 @@ class ControlProcess:
                     await self._open_doors(store, nursery)
                     await link.send("ready")
                     await self._stopping.wait()
+                    await self._insight.send_last()
                 finally:
                     upkeep.stop()  # threads are waited for
                 nursery.cancel_scope.cancel()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import trio
 
 from omniroute.config import LogSettings
 from omniroute.control.insight import Insight
@@ -62,6 +63,22 @@ async def test_jobs_do_their_work(tmp_path: Path, state: State) -> None:
     for job in insight(tmp_path, state, COLLECTOR).jobs():
         await job.run_once()
         assert job.error == ""
+
+
+async def test_the_end_does_not_wait_for_a_collector_that_is_away(
+    tmp_path: Path, state: State, store: Store, nursery: trio.Nursery
+) -> None:
+    readiness = open_readiness()
+    nursery.start_soon(readiness.run)
+    made = Insight(tmp_path, state, LogSettings(), Connector(readiness), COLLECTOR, [])
+    await made.send_last()
+    made.history(store).insert_records([Record(id="r", started_ms=1)])
+    await made.send_last()
+    traces = made.describe_traces()
+    assert traces is not None
+    assert traces["waiting"] == 1
+    assert "cannot be reached" in traces["error"]
+    await insight(tmp_path, state, {}).send_last()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://x"])
