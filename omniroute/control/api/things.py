@@ -30,9 +30,14 @@ _SECRETS = (
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
-    """Ids in the order that is wished; what is not named follows as it was."""
+    """Ids in the order that is wished; what is not named follows as it was. Older scripts give them
+    as `comboIds`."""
 
-    ids: list[str]
+    ids: list[str] = []
+    comboIds: list[str] = []
+
+    def wished(self) -> list[str]:
+        return self.ids or self.comboIds
 
 
 @dataclass(frozen=True)
@@ -189,8 +194,9 @@ def _handlers(area: Area) -> Mapping[str, Any]:
         call.audit(f"{kind}/{thing.id}", before=thing.hidden())
 
     async def reorder(call: Call) -> Any:
-        await call.blocking(editing_of(call.services).reorder, kind, call.body.ids)
-        call.audit(area.plural, after={"order": call.body.ids})
+        ids = call.body.wished()
+        await call.blocking(editing_of(call.services).reorder, kind, ids)
+        call.audit(area.plural, after={"order": ids})
         return await call.blocking(_listed, call.services, area)
 
     handlers = (index, create, read, change, delete, reorder)

@@ -79,6 +79,8 @@ async def test_the_order_is_kept(owner: httpx.AsyncClient) -> None:
         await owner.post("/api/combos", json=COMBO | {"name": name})
     answer = await owner.post("/api/combos/reorder", json={"ids": ["c"]})
     assert [each["id"] for each in answer.json()["combos"]] == ["c", "a", "b"]
+    answer = await owner.post("/api/combos/reorder", json={"comboIds": ["b", "c"]})
+    assert [each["id"] for each in answer.json()["combos"]] == ["b", "c", "a"]
 
 
 async def test_an_id_with_a_slash_is_one_segment(owner: httpx.AsyncClient) -> None:
