@@ -89,6 +89,11 @@ export function Table({ columns, rows, label, rowKey = (row) => row.id, onRow, e
   </div>`;
 }
 
+/** The width below which a long table scrolls sideways, so that all its rows have the same columns: the
+ *  least of each and what is between them. Pure. @param {Column[]} columns in rem */
+export const leastWidth = (columns) =>
+  columns.reduce((sum, each) => sum + Number(each.width?.match(/[\d.]+/)?.[0] ?? 6), 0.6 * (columns.length + 1));
+
 const ROW_PX = 34;
 const BEYOND = 12; // rows drawn above and below what is seen
 
@@ -96,18 +101,23 @@ const BEYOND = 12; // rows drawn above and below what is seen
  * A table of any length: rows of one height, only those in sight are drawn. `onEnd` is called when
  * the last ones come into sight, to load more.
  * @param {{columns: Column[], rows: any[], label: string, rowKey: (row: any) => string, onRow?: (row: any) => void,
- *   onEnd?: () => void, rowClass?: (row: any) => string}} props
+ *   onEnd?: () => void, onTop?: (isAtTop: boolean) => void, rowClass?: (row: any) => string}} props
+ *   `onTop` is told when the first row comes into sight or leaves it
  */
-export function LongTable({ columns, rows, label, rowKey, onRow, onEnd, rowClass = () => "" }) {
+export function LongTable({ columns, rows, label, rowKey, onRow, onEnd, onTop, rowClass = () => "" }) {
   const [top, setTop] = useState(0);
   const frame = useRef(/** @type {HTMLElement | null} */ (null));
   const height = frame.current?.clientHeight ?? 600;
   const first = Math.max(0, Math.floor(top / ROW_PX) - BEYOND);
   const last = Math.min(rows.length, Math.ceil((top + height) / ROW_PX) + BEYOND);
-  const grid = { gridTemplateColumns: columns.map((each) => each.width ?? "minmax(6rem, 1fr)").join(" ") };
+  const grid = {
+    gridTemplateColumns: columns.map((each) => each.width ?? "minmax(6rem, 1fr)").join(" "),
+    minInlineSize: `${leastWidth(columns)}rem`,
+  };
   const scroll = (/** @type {Event} */ event) => {
     const at = /** @type {HTMLElement} */ (event.currentTarget);
     setTop(at.scrollTop);
+    if (onTop && (at.scrollTop < ROW_PX) !== (top < ROW_PX)) onTop(at.scrollTop < ROW_PX);
     if (onEnd && at.scrollTop + at.clientHeight > at.scrollHeight - 20 * ROW_PX) onEnd();
   };
   return html`<div

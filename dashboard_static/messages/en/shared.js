@@ -62,6 +62,8 @@ export default {
   "common.move.up": "Move {name} up",
   "common.move.down": "Move {name} down",
   "common.resets": "resets {when}",
+  "filters.label": "Filters",
+  "filters.clear": "Without filters",
   "table.empty": "Nothing here yet.",
   "table.sort": "Sort by {title}",
 };
