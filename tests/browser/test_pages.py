@@ -55,7 +55,8 @@ def assert_accessible(page: Page) -> None:
     """No violation that axe-core finds. The script is given to the page, not loaded by it."""
     page.evaluate(_AXE.read_text(encoding="utf-8"))
     found = page.evaluate(f"axe.run(document, {{runOnly: {json.dumps(_RULES)}}})")
-    assert [line for violation in found["violations"] for line in told(violation)] == []
+    lines = [line for violation in found["violations"] for line in told(violation)]
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

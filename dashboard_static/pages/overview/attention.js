@@ -31,7 +31,7 @@ export function attention(status, providers, needsPassword) {
   for (const worker of status.workers) {
     if (worker.state !== "ready") add("bad", "worker", worker, "#/health");
   }
-  for (const text of status.problems) add("bad", "told", { text }, "#/health");
+  for (const text of status.problems) add("warn", "told", { text }, "#/health");
   if (status.history.problem) add("bad", "told", { text: status.history.problem }, "#/health");
 
   const { breakers, cooldowns, lockouts, targets, quotas } = status.health;
