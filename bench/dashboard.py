@@ -34,12 +34,7 @@ _DELAYS: Final = 5
 _KEPT: Final = 500  # requests that a page keeps
 _PER_SECOND: Final = 10
 _READY_S: Final = 60.0
-_FLAGS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--js-flags=--expose-gc",
-)
+_FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 _PAINT: Final = """() => new Promise((resolve) => new PerformanceObserver((list) =>
   resolve(list.getEntries()[0].startTime)).observe({type: "paint", buffered: true}))"""
 

@@ -72,3 +72,45 @@ def test_the_chosen_theme_and_language_stay(page: Page, site: Site) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
     expect(page.get_by_label("Light or dark")).to_have_value("dark")
+
+
+def test_a_page_that_breaks_leaves_the_others_alone(page: Page, site: Site, watch: Watch) -> None:
+    watch.expected += [r"it is broken"]
+    broken = "export default () => { throw new Error('it is broken'); };"
+    page.route(
+        "**/pages/endpoint.js",
+        lambda route: route.fulfill(body=broken, content_type="text/javascript"),
+    )
+    page.goto(f"{site.url}#/endpoint")
+    expect(page.get_by_role("alert")).to_contain_text("it is broken")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
+def test_a_session_that_ended_elsewhere_asks_for_the_password(
+    contexts: OpenContext, site: Site, watch: Watch
+) -> None:
+    watch.expected += [r"401"]
+    context = contexts()
+    api = site.url.replace("/dashboard/", "/api")
+    mine = context.request.post(f"{api}/auth/login", data={"password": site.password}).json()
+    page = context.new_page()
+    page.goto(f"{site.url}#/endpoint")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Endpoint")
+    ended = context.request.post(
+        f"{api}/auth/logout", headers={"x-csrf-token": mine["csrf_token"]}, data={}
+    )
+    assert ended.ok
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.get_by_label("Admin password")).to_be_visible()
+
+
+def test_the_dashboard_works_on_its_own_port_and_names_the_gateways(
+    contexts: OpenContext, site: Site
+) -> None:
+    page = contexts().new_page()
+    page.goto(f"{site.gateway.dashboard}/dashboard/")
+    page.get_by_label("Admin password").fill(site.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Endpoint").click()
+    expect(page.get_by_role("main")).to_contain_text(f"{site.gateway.endpoint}/v1")
