@@ -1,49 +1,28 @@
-"""Changing the stored configuration: a change is tried whole before it is kept, and acts at once.
+"""Editing the stored configuration: things (combos, connections, …) and sections of settings.
 
     thing = editing.create("combo", {"name": "fast", "models": ["acme/one"]})
 
-In one transaction the change is written and the whole configuration compiled with it. What then
-does not hold is refused, and nothing has changed: 422 naming the field where the change itself is
-wrong, 409 where something else would no longer work. Otherwise it is committed and published, and
-workers act on it from their next request on.
-
 What the configuration file declares is listed, too, and refused for editing (409). Values go by the
 names of the settings' structs; secrets among them are in clear here and sealed in the database. A
-secret that comes back as it was shown (`sealing.hidden`) stays what it is. Every call blocks, and
-one change is made at a time.
+secret that comes back as it was shown (`sealing.hidden`) stays what it is. How a change is made and
+what refuses it: `changing`.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from omniroute.config import ConfigError, Settings, StoredName
-from omniroute.config.schema import Source, sections
+from omniroute.config import StoredName
+from omniroute.config.schema import Source
 from omniroute.config.setting import Setting, is_secret
 from omniroute.config.stored import KEY, SECTIONS, SETTING, id_of, storable
-from omniroute.control.configuration import Compiled, Configuration
+from omniroute.control.changing import STRUCTS, Changing, Match, any_version, default_of, told
 from omniroute.control.refusal import Denied, Detail, conflict, invalid_fields, missing, stale
-from omniroute.control.sealing import hidden, opened, seal, unshown
-from omniroute.installation import Installation, InstallationError
-from omniroute.snapshot import Snapshot
-from omniroute.state.interface import StateError
-from omniroute.store.database import Store
-from omniroute.store.interface import (
-    Entity,
-    EntityChanged,
-    EntityExists,
-    EntityMissing,
-    StoreError,
-)
+from omniroute.control.sealing import hidden, seal, unshown
+from omniroute.store.interface import Entity, EntityChanged, EntityExists, EntityMissing
 
-T = TypeVar("T")
-Match = Callable[[int], None]
-
-STRUCTS: Final[Mapping[str, type[Setting]]] = {
-    section.name: section.struct for section in sections()
-}
 # Kinds whose settings name a provider, which may be by a short prefix.
 _OF_PROVIDER: Final = frozenset({"connection", "model", "budget"})
 
@@ -82,28 +61,8 @@ def struct_of(kind: str) -> type[Setting]:
     return STRUCTS[SECTIONS[kind]]
 
 
-def any_version(version: int) -> None:
-    """For changes that do not depend on what was read before."""
-
-
-class _Undone(Exception):
-    """Ends a transaction that was only a trial."""
-
-
-class Editing:
-    """All that is stored and can be edited. Cheap to make."""
-
-    def __init__(
-        self,
-        store: Store,
-        configuration: Configuration,
-        installation: Installation,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._store = store
-        self._configuration = configuration
-        self._installation = installation
-        self._now_ms = now_ms
+class Editing(Changing):
+    """All that is stored and can be edited."""
 
     # Things
 
@@ -267,66 +226,6 @@ class Editing:
             self._store.entities.replace(SETTING, name, body, self._now_ms())
         return hidden(struct, known), hidden(struct, made)
 
-    # Any change
-
-    def change(self, work: Callable[[], T], *touched: StoredName) -> T:
-        """What `work` writes is kept if the configuration holds with it, and then put in force.
-
-        `touched`: what it writes anew, so that what is wrong there is the change's own fault.
-        `work` calls the store or `store_…` here, never `change` again. Raises Denied, StoreError,
-        and StateError when it is stored but could not be published yet.
-        """
-        configuration = self._configuration
-        with configuration.changing:
-            self._settings()
-            with self._store.transaction("change the configuration"):
-                result = work()
-                compiled = self._compiled()
-                self._refuse_harm(compiled, touched)
-            try:
-                configuration.put_in_force(compiled)
-            except (InstallationError, StateError, StoreError) as error:
-                configuration.try_again(error)
-                raise
-        return result
-
-    def _compiled(self) -> Compiled:
-        try:
-            return self._configuration.compiled()
-        except ConfigError as error:
-            raise conflict(f"the configuration would not hold: {error.headline()}") from error
-
-    def _refuse_harm(self, compiled: Compiled, touched: Sequence[StoredName]) -> None:
-        """Nothing may be left out that was not left out before, and nothing touched at all."""
-        known = self._configuration.left_out
-        new = [name for name in compiled.left_out if name in touched or name not in known]
-        if not new:
-            return
-        # What was left out first is the reason for the others.
-        if new[0] not in touched:
-            error = compiled.left_out[new[0]]
-            raise conflict(f"the {new[0]} would no longer work: {told(error)}")
-        own = [(name, compiled.left_out[name]) for name in new if name in touched]
-        raise invalid_fields(*(Detail(_field(name, error), rule_of(error)) for name, error in own))
-
-    def trial(self, work: Callable[[], object], *touched: StoredName) -> Snapshot:
-        """The snapshot that there would be after a change, which is not kept.
-
-        Raises Denied like `change`.
-        """
-        with self._configuration.changing, contextlib.suppress(_Undone):
-            self._settings()
-            with self._store.transaction("try a configuration"):
-                work()
-                compiled = self._compiled()
-                self._refuse_harm(compiled, touched)
-                raise _Undone
-        return compiled.snapshot
-
-    def left_out(self, name: StoredName) -> ConfigError | None:
-        """Why this stored thing does not act; None when it does."""
-        return self._configuration.left_out.get(name)
-
     # Parts
 
     def provider_id(self, name: str) -> str:
@@ -358,17 +257,6 @@ class Editing:
     def _sealed(self, kind: str, values: Mapping[str, Any]) -> str:
         return _json(seal(struct_of(kind), values, self._installation))
 
-    def _opened(self, entity: Entity) -> dict[str, Any]:
-        """The values of an entity; a secret that no key opens is absent."""
-        body: dict[str, Any] = msgspec.json.decode(entity.body)
-        values: dict[str, Any] = {}
-        for key, value in body.items():
-            try:
-                values[key] = opened(value, self._installation)
-            except InstallationError:
-                continue
-        return values
-
     def _stored(self, entity: Entity) -> Thing:
         left_out = self.left_out(StoredName(entity.kind, entity.id))
         return Thing(
@@ -388,15 +276,6 @@ class Editing:
         match(entity.version)
         return self._stored(entity)
 
-    def _settings(self) -> Settings:
-        settings = self._configuration.settings
-        if settings is None:
-            raise conflict(
-                "the configuration file is broken, so nothing can be changed: "
-                f"{self._configuration.error}"
-            )
-        return settings
-
     def _refuse_declared(self, kind: str, id_: str) -> None:
         if any(each.id == id_ for each in self.declared(kind)):
             raise conflict(f"the {kind} {id_} is declared in {self._file()}; change it there")
@@ -412,16 +291,6 @@ class Editing:
             if source not in ("default", "stored"):
                 place = self._file() if source == "file" else origin.places[name, key]
                 raise conflict(f"{name}.{key} is set by {place}; change it there")
-
-    def _file(self) -> str:
-        return f"the configuration file {self._configuration.file}"
-
-    def _refuse_placeholders(self, struct: type[Setting], values: Mapping[str, Any]) -> None:
-        for field in msgspec.structs.fields(struct):
-            if is_secret(field.type) and "[secret]" in str(values.get(field.name)):
-                raise invalid_fields(
-                    Detail(field.name, "stands for a secret and is none; send the secret itself")
-                )
 
     def _known_conflicts(self, kind: str, id_: str) -> "_Conflicts":
         return _Conflicts(kind, id_)
@@ -450,25 +319,6 @@ class _Conflicts:
         raise denied from error
 
 
-def rule_of(error: ConfigError) -> str:
-    """What is wrong and what would be right."""
-    return f"{error.message} ({error.hint})" if error.hint else error.message
-
-
-def told(error: ConfigError) -> str:
-    """The same with the field, for who knows which thing it is about."""
-    return f"{error.key}: {rule_of(error)}" if error.key else rule_of(error)
-
-
-def default_of(field: msgspec.structs.FieldInfo) -> Any:
-    """What a setting is when nobody says; None for one that must be given."""
-    if field.default is not msgspec.NODEFAULT:
-        return field.default
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.default_factory()
-    return None
-
-
 @contextlib.contextmanager
 def _within(section: str) -> Iterator[None]:
     """Fields that are refused are told with their section."""
@@ -478,13 +328,6 @@ def _within(section: str) -> Iterator[None]:
         raise invalid_fields(
             *(Detail(f"{section}.{field}", message) for field, message in denial.details)
         ) from denial
-
-
-def _field(name: StoredName, error: ConfigError) -> str:
-    """Which field of what was sent is wrong; of settings with their section."""
-    if name.kind != SETTING or error.stored is None:  # None: another place contradicts it
-        return error.key
-    return f"{name.id.partition('.')[0]}.{error.key}"
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ import msgspec
 
 from omniroute.config import StoredName
 from omniroute.config.stored import KEY
-from omniroute.control.editing import Editing, Match, Thing, any_version, told
+from omniroute.control.changing import Match, any_version, told
+from omniroute.control.editing import Editing, Thing
 from omniroute.control.refusal import conflict, missing, stale
 from omniroute.installation import Installation
 from omniroute.store.database import Store

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -18,6 +18,17 @@ import trio
 
 from omniroute import __version__
 from omniroute.config.urls import root_url
+from omniroute.control.diagnosis import (
+    HELP,
+    Answer,
+    Fault,
+    Unanswered,
+    fault_of,
+    read_models,
+    said_by,
+    sentence_of,
+    unanswered,
+)
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Connector
 from omniroute.net.destination import origin_of, unsendable
@@ -28,51 +39,6 @@ from omniroute.snapshot import ConnectionView, ProviderView, Snapshot
 ANSWER_S: Final = 20.0
 ANSWER_BYTES: Final = 4 << 20
 AT_ONCE: Final = 8
-_SAID_CHARACTERS: Final = 300
-
-Fault = Literal[
-    "",
-    "bad key",
-    "wrong base URL",
-    "no such model",
-    "region block",
-    "no credit",
-    "rate limit",
-    "TLS",
-    "proxy",
-    "unreachable",
-    "refused by policy",
-    "upstream error",
-    "not configured",
-]
-
-# What would help, by fault.
-_HELP: Final[Mapping[str, str]] = {
-    "bad key": "Check the key: that it is whole, not revoked, and of this provider.",
-    "wrong base URL": "Check the base URL: it is the root as the vendor's SDK takes it.",
-    "no such model": "Ask for another model, or check what the account may use.",
-    "region block": "The provider does not serve this region; a proxy elsewhere may help.",
-    "no credit": "The account has no credit or quota left.",
-    "rate limit": "The key works; the account is at a limit right now.",
-    "TLS": "Check the certificate, the system's clock, and ca_file where authorities are private.",
-    "proxy": "Check the proxy's address, its sign-in, and that it runs.",
-    "unreachable": "Check the host name and the network of this machine.",
-    "refused by policy": "A private address must be named in base_url, or allowed by "
-    "allow_private.",
-    "upstream error": "The provider has trouble; try again later.",
-    "not configured": "",
-}
-
-_REGION_WORDS: Final = (
-    "unsupported_country",
-    "location is not supported",
-    "not available in your country",
-    "not available in your region",
-    "region is not supported",
-    "country, region",
-)
-_CREDIT_WORDS: Final = ("insufficient_quota", "credit balance", "insufficient balance", "billing")
-_MODEL_WORDS: Final = ("model",)
 
 
 class Outcome(msgspec.Struct):
@@ -89,17 +55,6 @@ class Outcome(msgspec.Struct):
     proxied: bool
     latencyMs: int
     models: list[str]
-
-
-class _Answer(NamedTuple):
-    status: int
-    content: bytes
-
-
-class _Unanswered(Exception):
-    def __init__(self, fault: Fault, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
 
 
 _ROOT_PATHS: Final[Mapping[str, str]] = {
@@ -156,8 +111,8 @@ class Prober:
         *,
         credential: str,
         body: dict[str, Any] | None = None,
-    ) -> _Answer:
-        """The answer of an upstream. Raises _Unanswered."""
+    ) -> Answer:
+        """The answer of an upstream. Raises Unanswered."""
         # Imported here: only those who ask pay for it at start.
         import httpx
 
@@ -166,10 +121,10 @@ class Prober:
         try:
             origin = origin_of(url, provider, connection, self._snapshot, self._environment_proxies)
         except ValueError:
-            raise _Unanswered("wrong base URL", "The base URL is not valid.") from None
+            raise Unanswered("wrong base URL", "The base URL is not valid.") from None
         headers = _headers(provider, credential)
         if (name := unsendable(headers)) is not None:
-            raise _Unanswered(
+            raise Unanswered(
                 "bad key", f"Its header {name!r} holds characters that no header may hold."
             )
         transport = ConnectorTransport(
@@ -185,8 +140,8 @@ class Prober:
             async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
                 answer = await client.request(method, url, headers=headers, content=content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unanswered(error, proxied=origin.proxy is not None) from error
-        return _Answer(answer.status_code, answer.content)
+            raise unanswered(error, proxied=origin.proxy is not None) from error
+        return Answer(answer.status_code, answer.content)
 
     def credential(self, connection: ConnectionView) -> str:
         """Raises InstallationError."""
@@ -218,7 +173,7 @@ class _Asking:
             self._credential = self._prober.credential(self._connection)
             found = None if model else await self._by_models()
             return found or await self._by_chat(model)
-        except _Unanswered as error:
+        except Unanswered as error:
             return self._told(error.fault, str(error))
         except InstallationError as error:
             return self._told("bad key", str(error))
@@ -240,7 +195,7 @@ class _Asking:
             return self._told("", f"It works: the provider lists {count}.", answer, "models")
         fault = fault_of(answer, of_models=True)
         if fault in ("bad key", "region block", "no credit", "rate limit"):
-            return self._told(fault, _sentence(fault, answer), answer, "models")
+            return self._told(fault, sentence_of(fault, answer), answer, "models")
         return None
 
     async def _by_chat(self, wished: str) -> Outcome:
@@ -258,11 +213,11 @@ class _Asking:
         if 200 <= answer.status < 300 and _is_object(answer.content):
             return self._told("", f"It works: {model} answers.", answer, "chat")
         fault = fault_of(answer, of_models=False)
-        return self._told(fault, _sentence(fault, answer, model), answer, "chat")
+        return self._told(fault, sentence_of(fault, answer, model), answer, "chat")
 
     async def _ask(
         self, method: str, url: str, credential: str, body: dict[str, Any] | None = None
-    ) -> _Answer:
+    ) -> Answer:
         return await self._prober.ask(
             method, url, self._provider, self._connection, credential=credential, body=body
         )
@@ -271,7 +226,7 @@ class _Asking:
         self,
         fault: Fault,
         message: str,
-        answer: _Answer | None = None,
+        answer: Answer | None = None,
         via: Literal["", "models", "chat"] = "",
     ) -> Outcome:
         said = "" if answer is None or not fault else said_by(answer.content)
@@ -280,7 +235,7 @@ class _Asking:
             ok=not fault,
             fault=fault,
             message=self._without_credential(message),
-            help=_HELP.get(fault, ""),
+            help=HELP.get(fault, ""),
             said=self._without_credential(said),
             status=0 if answer is None else answer.status,
             via=via,
@@ -334,78 +289,6 @@ def models_url(provider: ProviderView, connection: ConnectionView) -> str | None
     if provider.format == "gemini" and root.rpartition("/")[2].startswith("v1"):
         path = "/models"
     return f"{root}{path}?{query}" if query else root + path
-
-
-def read_models(format_: str, content: bytes) -> list[str] | None:
-    """The ids in a list of models; None for what is none."""
-    try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    key, name = ("models", "name") if format_ == "gemini" else ("data", "id")
-    items = document.get(key) if isinstance(document, dict) else None
-    if not isinstance(items, list):
-        return None
-    ids = (item.get(name) for item in items if isinstance(item, dict))
-    return [id_.removeprefix("models/") for id_ in ids if isinstance(id_, str) and id_]
-
-
-def fault_of(answer: _Answer, *, of_models: bool) -> Fault:
-    """What an answer that is no success means."""
-    status, text = answer.status, answer.content[:65536].decode("utf-8", "replace").lower()
-    if any(words in text for words in _REGION_WORDS):
-        return "region block"
-    if status == 402 or (status in (400, 403, 429) and any(each in text for each in _CREDIT_WORDS)):
-        return "no credit"
-    if status in (401, 403) or (status == 400 and "api key" in text):
-        return "bad key"
-    if status == 429:
-        return "rate limit"
-    if status in (404, 400, 422) and not of_models and any(each in text for each in _MODEL_WORDS):
-        return "no such model"
-    if status < 400 or status in (404, 405, 410):
-        return "wrong base URL"
-    return "upstream error"
-
-
-def said_by(content: bytes) -> str:
-    """The sentence of an error in any of the formats, or the begin of what it is instead."""
-    try:
-        document = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
-        return _cut(content[:2048].decode("utf-8", "replace"))
-    error = document.get("error", document) if isinstance(document, dict) else document
-    message = error.get("message", "") if isinstance(error, dict) else error
-    return _cut(message if isinstance(message, str) else "")
-
-
-def _cut(text: str) -> str:
-    plain = " ".join(text.split())
-    return plain if len(plain) <= _SAID_CHARACTERS else plain[: _SAID_CHARACTERS - 1] + "…"
-
-
-def _sentence(fault: Fault, answer: _Answer, model: str = "") -> str:
-    status = answer.status
-    return {
-        "bad key": f"The provider refuses the key (status {status}).",
-        "region block": f"The provider refuses this region (status {status}).",
-        "no credit": f"The account has no credit left (status {status}).",
-        "rate limit": "The provider takes the key, but its limit is reached (status 429).",
-        "no such model": f"The provider does not know the model {model} (status {status}).",
-        "wrong base URL": f"There is no such endpoint at this base URL (status {status}).",
-    }.get(fault, f"The provider answers with status {status}.")
-
-
-def _unanswered(error: Exception, *, proxied: bool) -> _Unanswered:
-    text = str(error) or type(error).__name__
-    fault: Fault = "unreachable"
-    if "by way of the proxy" in text or ("proxy" in text and proxied):
-        fault = "proxy"
-    if "certificate" in text or "TLS" in text or "CA file" in text:
-        fault = "TLS"
-    if "address" in text and ("is a " in text or "that the configuration" in text):
-        fault = "refused by policy"
-    return _Unanswered(fault, f"It cannot be reached: {text}.")
 
 
 def _headers(provider: ProviderView, credential: str) -> dict[str, str]:

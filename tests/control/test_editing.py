@@ -13,7 +13,7 @@ from omniroute.control.editing import Editing, Thing
 from omniroute.control.refusal import Denied, stale
 from omniroute.installation import Installation
 from omniroute.snapshot import Snapshot
-from omniroute.state.interface import State, StateError
+from omniroute.state.interface import State
 from omniroute.store.database import Store
 
 CANARY = "sk-canary-in-the-coal-mine"
@@ -230,22 +230,6 @@ def test_nothing_is_changed_while_the_file_is_broken(
     assert error.status == 409
     assert "omniroute.toml" in error.message
     assert store.entities.all() == []
-
-
-def test_what_cannot_be_published_is_tried_again(
-    editing: Editing, configuration: Configuration, snapshot: Callable[[], Snapshot]
-) -> None:
-    def full(_: Snapshot) -> None:
-        raise StateError("no room")
-
-    configuration.prepare = full
-    with pytest.raises(StateError):
-        editing.create("combo", combo("fast", "acme/one"))
-    assert "no room" in configuration.error
-    configuration.prepare = lambda _: None
-    configuration.reload_if_changed()
-    assert [view.name for view in snapshot().combos] == ["filed", "fast"]
-    assert configuration.error == ""
 
 
 def test_several_sections_are_changed_together_or_not_at_all(

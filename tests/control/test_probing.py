@@ -11,7 +11,7 @@ import trio
 
 from omniroute.compiling import compile_snapshot
 from omniroute.config import load
-from omniroute.control.probing import Outcome, models_url, probe_all, probing, read_models, said_by
+from omniroute.control.probing import Outcome, models_url, probe_all, probing
 from omniroute.installation import Installation
 from omniroute.snapshot import Snapshot
 
@@ -189,27 +189,3 @@ def test_a_gemini_root_with_a_version_is_not_doubled(compiled: Callable[..., Sna
     snapshot = compiled(1, format_="gemini", root="/v1")
     url = models_url(snapshot.providers[0], snapshot.connections[0])
     assert url == "http://127.0.0.1:1/v1/models"
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"data": 1}', b"<html>", b"[" * 5000])
-def test_what_is_no_list_of_models_is_none(content: bytes) -> None:
-    assert read_models("openai", content) is None
-
-
-def test_gemini_names_lose_their_prefix() -> None:
-    assert read_models("gemini", b'{"models": [{"name": "models/g"}, {"x": 1}]}') == ["g"]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b'{"error": {"message": "a\\n b"}}', "a b"),
-        (b'{"error": "plain"}', "plain"),
-        (b'{"message": "top"}', "top"),
-        (b'[{"error": {}}]', ""),
-        (b"<html>\n x</html>", "<html> x</html>"),
-        (b"y" * 900, "y" * 299 + "…"),
-    ],
-)
-def test_what_an_upstream_says_is_one_short_line(content: bytes, said: str) -> None:
-    assert said_by(content) == said

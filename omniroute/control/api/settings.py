@@ -19,7 +19,7 @@ from omniroute.control.api import shapes
 from omniroute.control.api.declare import Answer, Call, Route
 from omniroute.control.api.services import Services
 from omniroute.control.api.things import editing_of, in_wire_names
-from omniroute.control.editing import STRUCTS
+from omniroute.control.changing import STRUCTS
 from omniroute.control.policy import Policy
 from omniroute.control.refusal import Denied, Detail, invalid_fields
 

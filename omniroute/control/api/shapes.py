@@ -18,7 +18,8 @@ from omniroute.config import KeySettings, ModelSettings
 from omniroute.config.schema import Source
 from omniroute.config.setting import Setting, nest
 from omniroute.config.stored import SECTIONS
-from omniroute.control.editing import default_of, struct_of
+from omniroute.control.changing import default_of
+from omniroute.control.editing import struct_of
 
 # Names that people know from elsewhere, and those that would be two things.
 _NAMES: Final[Mapping[tuple[type[Setting], str], str]] = {
