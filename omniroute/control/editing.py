@@ -78,8 +78,11 @@ class Editing(Changing):
         return self._expected(kind, id_, any_version)
 
     def declared(self, kind: str) -> Iterator[Thing]:
-        """Those of the configuration file."""
-        settings = self._settings()
+        """Those of the configuration file; none are known while an earlier process's snapshot is in
+        force."""
+        settings = self._configuration.settings
+        if settings is None:
+            return
         section = SECTIONS[kind]
         for index, setting in enumerate(getattr(settings, section)):
             if settings.origin.owner((section, index)) is None:
@@ -230,7 +233,8 @@ class Editing(Changing):
 
     def provider_id(self, name: str) -> str:
         """The id of the provider that an id or short prefix means; the name itself if none."""
-        if any(provider.id == name for provider in self._settings().providers):
+        settings = self._configuration.settings
+        if settings is not None and any(each.id == name for each in settings.providers):
             return name
         owners = (row.id for row in self._configuration.registry() if name in row.prefixes)
         return next(owners, name)

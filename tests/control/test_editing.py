@@ -232,6 +232,16 @@ def test_nothing_is_changed_while_the_file_is_broken(
     assert store.entities.all() == []
 
 
+def test_what_is_stored_is_still_shown_while_an_earlier_snapshot_is_in_force(
+    editing: Editing, configuration: Configuration
+) -> None:
+    editing.create("combo", combo("fast", "acme/one"))
+    configuration.settings = None
+    assert names(editing.things("combo")) == [("fast", "stored")]
+    assert editing.provider_id("cc") == "claude"
+    assert refused(lambda: editing.patch("combo", "fast", {"strategy": "random"})).status == 409
+
+
 def test_several_sections_are_changed_together_or_not_at_all(
     editing: Editing, snapshot: Callable[[], Snapshot]
 ) -> None:
