@@ -7,7 +7,8 @@ so small pieces costs anyway.
 
 A peer repeats itself from head to head. So the lines of the head before are remembered with the
 fields that they were read as, and only lines that did not stand there are examined and parsed; a
-head that begins with another first line is examined whole.
+head that begins with another first line is examined whole. What is the very head before means the
+same as that, and is not looked into.
 """
 
 import copy
@@ -61,7 +62,7 @@ class MessageReader:
         self._buffer = b""
         self._position = 0
         self._searched = 0  # bytes after _position known to hold no end of a head
-        self._first_line = b""  # of the head taken last
+        self._first_line = b""  # of the head split last
         self._new_lines: list[bytes] = []  # of it, not known from the head before
         self._known_line = b""  # the first line of the last head that was in order
         self._known_fields: dict[bytes, tuple[bytes, bytes]] = {}  # its other lines
@@ -178,11 +179,8 @@ class MessageReader:
             return None
         return data
 
-    def _take_head(self) -> list[bytes] | None:
-        """The field lines of the next complete head, within the limits on its size.
-
-        They are free of forbidden bytes, and so is `_first_line`.
-        """
+    def _take_head(self) -> bytes | None:
+        """The next complete head, as it came."""
         buffer = self._buffer
         position = self._position
         end = buffer.find(HEAD_END, position + self._searched)
@@ -193,7 +191,13 @@ class MessageReader:
         end += 4
         self._searched = 0
         self._position = end
-        head = buffer if end == len(buffer) and not position else buffer[position:end]
+        return buffer if end == len(buffer) and not position else buffer[position:end]
+
+    def _split(self, head: bytes) -> list[bytes]:
+        """The field lines of a head within the limits on its size.
+
+        They are free of forbidden bytes, and so is `_first_line`.
+        """
         lines = head.split(b"\r\n")
         del lines[-2:]
         first = self._first_line = lines.pop(0)
@@ -214,7 +218,7 @@ class MessageReader:
         return lines
 
     def _read_fields(self, lines: list[bytes]) -> Fields:
-        """The fields of the head taken last, one of each line. Raises Refusal."""
+        """The fields of the head split last, one of each line. Raises Refusal."""
         new = self._new_lines
         if not new:
             known = self._known_fields

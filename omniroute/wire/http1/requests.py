@@ -57,12 +57,14 @@ class RequestReader(MessageReader):
     request is tolerated (RFC 9112 2.2), a second is not.
     """
 
-    __slots__ = ("_asked", "_blank_seen", "_known_host")
+    __slots__ = ("_asked", "_blank_seen", "_known_head", "_known_host", "_known_request")
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
         super().__init__(limits, ChunkedDecoder(pad=False), request_parser(parser))
         self._blank_seen = False
         self._known_host: bytes | None = None
+        self._known_head = b""
+        self._known_request: Request | None = None  # which that head is
         self._asked = (b"", b"", 1)
 
     @property
@@ -82,14 +84,24 @@ class RequestReader(MessageReader):
             return None
         if self._buffer[self._position] == 13 and not self._skip_blank():
             return None
-        lines = self._take_head()
-        if lines is None:
+        head = self._take_head()
+        if head is None:
             return None
         self._blank_seen = False
-        try:
-            return self._request(lines)
-        except Refusal as refusal:
-            self._fail(400, str(refusal))
+        request = self._known_request
+        if request is None or head != self._known_head:
+            try:
+                request = self._request(head)
+            except Refusal as refusal:
+                self._fail(400, str(refusal))
+            self._known_head = head
+            self._known_request = request
+        if request.chunked:
+            self._chunks.reset()
+            self._remaining = CHUNKED
+        elif request.content_length:
+            self._remaining = request.content_length
+        return request
 
     def eof(self) -> None:
         """The client will send no more. Raises ProtocolError when that cuts a message.
@@ -98,7 +110,8 @@ class RequestReader(MessageReader):
         """
         self._end()
 
-    def _request(self, lines: list[bytes]) -> Request:
+    def _request(self, head: bytes) -> Request:
+        lines = self._split(head)
         if self._first_line != self._known_line:
             self._asked = self._read_line(self._first_line)
         method, target, http_minor = self._asked
@@ -110,11 +123,6 @@ class RequestReader(MessageReader):
                 raise Refusal("the host field is missing or malformed")
             self._known_host = host
         content_length, chunked = framing(fields, http_minor)
-        if chunked:
-            self._chunks.reset()
-            self._remaining = CHUNKED
-        elif content_length:
-            self._remaining = content_length
         expect = fields.get(b"expect")
         if expect is not None and expect.lower() != b"100-continue":
             self._fail(417, "the only known expectation is 100-continue")

@@ -45,11 +45,22 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 class ResponseReader(MessageReader):
     """Reads responses: `start`, `feed`, `next_response`, then `next_body` until b"", and again."""
 
-    __slots__ = ("_interim_count", "_keep_alive", "_method", "_told")
+    __slots__ = (
+        "_interim_count",
+        "_keep_alive",
+        "_known_head",
+        "_known_method",
+        "_known_response",
+        "_method",
+        "_told",
+    )
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
         super().__init__(limits, ChunkedDecoder(pad=True), response_parser(parser))
         self._method = b""
+        self._known_method = b""
+        self._known_head = b""
+        self._known_response: Response | None = None  # which that head is, to that method
         self._told = (0, 1)
         self._keep_alive = True
         self._interim_count = 0
@@ -98,14 +109,20 @@ class ResponseReader(MessageReader):
         if self._remaining != AWAITING:
             raise RuntimeError("no exchange waits for a response")
         while True:
-            lines = self._take_head()
-            if lines is None:
+            head = self._take_head()
+            if head is None:
                 return None
-            try:
-                response = self._response(lines)
-            except Refusal as refusal:
-                self._fail(502, str(refusal))
+            response = self._known_response
+            if response is None or head != self._known_head or self._method != self._known_method:
+                try:
+                    response = self._response(head)
+                except Refusal as refusal:
+                    self._fail(502, str(refusal))
             if response is not None:
+                self._known_head = head
+                self._known_method = self._method
+                self._known_response = response
+                self._begin_body(response)
                 return response
             self._interim_count += 1
             if self._interim_count > _INTERIM_COUNT:
@@ -122,7 +139,21 @@ class ResponseReader(MessageReader):
         """Give up this connection; whatever rule was broken, the upstream broke it."""
         super()._fail(502, message)
 
-    def _response(self, lines: list[bytes]) -> Response | None:
+    def _begin_body(self, response: Response) -> None:
+        self._keep_alive = response.keep_alive
+        if _has_no_body(response.status, self._method):
+            self._remaining = 0
+        elif response.chunked:
+            self._chunks.reset()
+            self._remaining = CHUNKED
+        elif response.content_length is not None:
+            self._remaining = response.content_length
+        else:
+            self._remaining = UNTIL_CLOSE
+
+    def _response(self, head: bytes) -> Response | None:
+        """What a head says; None for an interim one."""
+        lines = self._split(head)
         if self._first_line != self._known_line:
             match = _STATUS_LINE.fullmatch(self._first_line)
             if match is None:
@@ -136,21 +167,12 @@ class ResponseReader(MessageReader):
             return None
         fields = merge(headers)
         content_length, chunked = framing(fields, http_minor)
-        self._keep_alive = keep_alive = keeps_alive(fields.get(b"connection"), http_minor)
-        method = self._method
-        if (
-            status == 204
-            or status == 304
-            or method == b"HEAD"
-            or (method == b"CONNECT" and status < 300)
-        ):
-            self._remaining = 0
-        elif chunked:
-            self._chunks.reset()
-            self._remaining = CHUNKED
-        elif content_length is not None:
-            self._remaining = content_length
-        else:
-            self._remaining = UNTIL_CLOSE
-            self._keep_alive = keep_alive = False
+        keep_alive = keeps_alive(fields.get(b"connection"), http_minor)
+        if content_length is None and not chunked and not _has_no_body(status, self._method):
+            keep_alive = False  # its end is the end of the connection
         return Response(status, headers, fields, keep_alive, content_length, chunked)
+
+
+def _has_no_body(status: int, method: bytes) -> bool:
+    """RFC 9112 6.3, 1 and 2."""
+    return status in (204, 304) or method == b"HEAD" or (method == b"CONNECT" and status < 300)
