@@ -47,6 +47,7 @@ export function Table({ columns, rows, label, rowKey = (row) => row.id, onRow, e
       <thead>
         <tr>
           ${columns.map((each) => {
+            if (!each.title) return html`<td key=${each.key}></td>`;
             const direction = each.key !== order.key ? "none" : order.down ? "descending" : "ascending";
             return html`<th
               key=${each.key}

@@ -54,7 +54,7 @@ export function ProviderCard({ provider, data, reload, open }) {
       <span class="grow"></span>
       <div class="actions">
         <button type="button" class="small" onClick=${() => open({ kind: "models", provider, account: accounts })}
-          aria-label=${t("providers.models.of", { name: provider.name })}>${t("providers.models.count", { count: provider.models })}</button>
+          aria-label=${`${t("providers.models.count", { count: provider.models })}: ${t("providers.models.of", { name: provider.name })}`}>${t("providers.models.count", { count: provider.models })}</button>
         <button type="button" class="small" onClick=${() => open({ kind: "account", provider })}
           aria-label=${t("providers.add.to", { name: provider.name })}>${t("providers.add.short")}</button>
         ${accounts.length > 1 &&
