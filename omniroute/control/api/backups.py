@@ -60,6 +60,12 @@ class Restore(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     keep_revoked: bool = True
 
 
+class Importing(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Client keys that were revoked since the export stay so unless `keepRevoked` is false."""
+
+    keep_revoked: bool = True
+
+
 class Prune(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """What is kept. The latest of all stays in any case."""
 
@@ -166,11 +172,15 @@ async def export_sealed(call: Call) -> File:
 async def import_file(call: Call) -> ImportedOut:
     """Of the administrator alone: what comes in decides who may come in afterwards."""
     path = await call.blocking(_transfer, call)
+    wanted: Importing = call.query
     passphrase = call.headers.get(_PASSPHRASE, "")
     try:
         await _receive(call, path)
         imported = await _replacing(
-            call, lambda: call.services.archives.import_file(path, passphrase)
+            call,
+            lambda: call.services.archives.import_file(
+                path, passphrase, keep_revoked=wanted.keep_revoked
+            ),
         )
     finally:
         await call.blocking(path.unlink, missing_ok=True)
@@ -307,6 +317,7 @@ ROUTES = (
         "Import an exported database or archive, after checks and a backup.",
         import_file,
         input=Upload((_BYTES, _GZIP, _SQLITE, "application/x-sqlite3", MEDIA_TYPE), _MOST_BYTES),
+        query=Importing,
         headers=(_PASSPHRASE,),
         output=ImportedOut,
     ),

@@ -170,3 +170,26 @@ async def test_every_step_is_in_the_audit_log_without_the_passphrase(
     (latest,) = services.store.audit.page(AuditFilter(), 1)
     assert latest.action == "db-backups.restore"
     assert latest.entity == f"backup/{made['id']}"
+
+
+async def test_a_key_that_was_revoked_since_comes_back_only_when_that_is_wanted(
+    owner: httpx.AsyncClient,
+) -> None:
+    made = (await owner.post("/api/keys", json={"name": "laptop"})).json()
+    sealed = (await owner.post(f"{PATH}/exportAll", json={"passphrase": "correct horse"})).content
+    await owner.delete(f"/api/keys/{made['id'].replace('/', '%2F')}")
+
+    async def keys_after(query: str) -> list[str]:
+        answer = await owner.post(
+            f"{PATH}/import{query}",
+            content=sealed,
+            headers={
+                "content-type": "application/octet-stream",
+                "x-passphrase": "correct%20horse",
+            },
+        )
+        assert answer.status_code == 200, answer.text
+        return [each["name"] for each in (await owner.get("/api/keys")).json()["keys"]]
+
+    assert await keys_after("") == []
+    assert await keys_after("?keepRevoked=false") == ["laptop"]
