@@ -33,6 +33,9 @@ async function readAll(abort) {
   };
 }
 
+/** @param {any} limit @param {any[]} keys */
+const nameOf = (limit, keys) => (limit.owner_kind === "tier" ? t(`limits.tier.${limit.owner}`) : ownerName(limit, keys));
+
 /** @param {{data: any}} props */
 function Throttled({ data }) {
   const rows = throttled(data.limits, data.accounts, data.keys);
@@ -41,7 +44,7 @@ function Throttled({ data }) {
     ${rows.map(
       ({ id, who, kind, limit, until }) => html`<li class="row" key=${id}>
         <${Badge} tone="warn">${t(`limits.kind.${kind}`)}<//>
-        <strong>${who}</strong>
+        <strong>${limit ? nameOf(limit, data.keys) : who}</strong>
         <span class="grow">${limit ? limitName(limit) : t("limits.quota.used_up")}</span>
         ${until && html`<span class="dim">${t("limits.goes_on")} <${Countdown} ms=${until} /></span>`}
       </li>`,
@@ -58,11 +61,11 @@ function Limits({ rows, keys }) {
     render: (/** @type {any} */ row) => amount(row.measure, row[key]),
   });
   const columns = [
-    { key: "owner", title: t("limits.owner"), sort: (/** @type {any} */ row) => ownerName(row, keys), render: (/** @type {any} */ row) => html`
-        ${ownerName(row, keys)} <${Badge}>${t(`limits.kind.${row.owner_kind}`)}<//>` },
+    { key: "owner", title: t("limits.owner"), sort: (/** @type {any} */ row) => nameOf(row, keys), render: (/** @type {any} */ row) => html`
+        ${nameOf(row, keys)} <${Badge}>${t(`limits.kind.${row.owner_kind}`)}<//>` },
     { key: "name", title: t("limits.what"), sort: limitName, render: limitName },
     { key: "bar", title: t("limits.full"), sort: fullness, render: (/** @type {any} */ row) => html`<${Meter}
-        used=${row.used} reserved=${row.reserved} limit=${row.limit} label=${`${ownerName(row, keys)}, ${limitName(row)}`} />` },
+        used=${row.used} reserved=${row.reserved} limit=${row.limit} label=${`${nameOf(row, keys)}, ${limitName(row)}`} />` },
     figure("used", t("limits.used")),
     figure("reserved", t("limits.reserved")),
     figure("left", t("limits.left")),

@@ -51,7 +51,7 @@ function Known({ providers, open }) {
     { key: "models", title: t("providers.models"), number: true, sort: (/** @type {any} */ row) => row.models, render: (/** @type {any} */ row) => count(row.models) },
     { key: "state", title: t("providers.accounts.title"), number: true, sort: (/** @type {any} */ row) => row.connections, render: (/** @type {any} */ row) =>
         isSetUp(row) ? html`<${Badge} tone="ok">${t("providers.set_up")}<//>` : "–" },
-    { key: "add", title: "", render: (/** @type {any} */ row) => html`<button type="button" class="small"
+    { key: "add", title: t("common.add"), render: (/** @type {any} */ row) => html`<button type="button" class="small"
         aria-label=${t("providers.add.to", { name: row.name })} onClick=${() => open({ kind: "account", provider: row })}>${t("providers.add.short")}</button>` },
   ];
   return html`<${Table} columns=${columns} rows=${providers} label=${t("providers.view.all")} empty=${html`<${Empty} title=${t("providers.no_match")} />`} />`;

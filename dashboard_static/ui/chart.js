@@ -23,7 +23,7 @@ function library() {
   return loading;
 }
 
-/** Each series on top of those before it. Pure. @param {number[][]} series @returns {number[][]} */
+/** Each series on top of those before it. Pure. @param {(number | null)[][]} series @returns {number[][]} */
 export function stacked(series) {
   const sums = series[0]?.map(() => 0) ?? [];
   return series.map((values) => values.map((value, at) => (sums[at] += value ?? 0)));
@@ -34,8 +34,15 @@ const colour = (/** @type {number} */ at) =>
 const ink = (/** @type {string} */ name) =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/** What a legend says of a moment: nothing where nothing is known.
+ *  @param {(number | null)[]} values @param {number | null} index @param {(value: number) => string} as */
+const shownAt = (values, index, as) => {
+  const found = index === null ? null : values[index];
+  return found === null || found === undefined ? "–" : as(found);
+};
+
 /**
- * @param {{times: number[], series: {title: string, values: number[]}[], label: string, stack?: boolean,
+ * @param {{times: number[], series: {title: string, values: (number | null)[]}[], label: string, stack?: boolean,
  *   value?: (value: number) => string}} props times in Unix ms
  */
 export function Chart({ times, series, label, stack = false, value = String }) {
@@ -64,7 +71,7 @@ export function Chart({ times, series, label, stack = false, value = String }) {
             fill: stack ? `${colour(at)}33` : undefined,
             width: 2,
             value: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ ___, /** @type {number | null} */ index) =>
-              index === null || index === undefined ? "–" : value(values[at][index]),
+              shownAt(values[at], index, value),
           })),
         ],
       };

@@ -5,12 +5,12 @@ import { html } from "../html.js";
 import { t } from "../i18n.js";
 import { Meter, now } from "./parts.js";
 
-/** What is left until a moment, counted down by the second. @param {{ms: number | null | undefined}} props */
+/** What is left until a moment, counted down by the second; it stops at nothing. @param {{ms: number | null | undefined}} props */
 export function Countdown({ ms }) {
   if (!ms) return null;
   const left = ms - now.value;
   return html`<time class="countdown" datetime=${new Date(ms).toISOString()} title=${new Date(ms).toLocaleString()}>
-    ${left > 0 ? duration(left / 1000 + 0.999) : t("limit.now")}
+    ${duration(left / 1000 + 0.999)}
   </time>`;
 }
 

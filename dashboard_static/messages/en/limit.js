@@ -1,7 +1,6 @@
 // Texts of limits and quotas, wherever they are shown.
 
 export default {
-  "limit.now": "now",
   "limit.ms": "{count} ms",
   "limit.measure.requests": "Requests",
   "limit.measure.tokens": "Tokens",

@@ -92,7 +92,7 @@ export function Budgets({ rows, data, reload }) {
     { key: "left", title: t("limits.left"), number: true, sort: (/** @type {any} */ row) => row.leftUsd, render: (/** @type {any} */ row) => usd(row.leftUsd * 1e6) },
     money("limit_microusd", t("limits.limit")),
     { key: "resets", title: t("limits.anew"), number: true, render: (/** @type {any} */ row) => html`<${Countdown} ms=${row.resetsMs} />` },
-    { key: "actions", title: "", render: (/** @type {any} */ row) =>
+    { key: "actions", title: t("common.edit"), render: (/** @type {any} */ row) =>
         row.source === "file"
           ? html`<${Badge} title=${t("common.from_file.hint")}>${t("common.from_file")}<//>`
           : html`<div class="actions">

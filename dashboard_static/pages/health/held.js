@@ -1,0 +1,46 @@
+// What is held against providers, accounts and models, and lifting it.
+
+import { useState } from "preact/hooks";
+
+import { del, post } from "../../api.js";
+import { html } from "../../html.js";
+import { t } from "../../i18n.js";
+import { Confirm } from "../../ui/dialog.js";
+import { Countdown } from "../../ui/limit.js";
+import { Badge, Card, Empty } from "../../ui/parts.js";
+import { Table } from "../../ui/table.js";
+import { toast } from "../../ui/toast.js";
+import { held, tone } from "./told.js";
+
+/** @param {{health: any, reload: () => void}} props */
+export function Held({ health, reload }) {
+  const [lifting, setLifting] = useState(/** @type {any} */ (null));
+  const rows = held(health);
+  const lift = async () => {
+    const { kind, subject, detail } = lifting;
+    const { removed } = kind === "all" ? await del("monitoring/health") : await post("resilience/reset", { kind, subject, detail });
+    toast(t("health.lifted", { count: removed }));
+    reload();
+  };
+  const columns = [
+    { key: "kind", title: t("health.kind"), sort: (/** @type {any} */ row) => row.kind, render: (/** @type {any} */ row) => t(`health.kind.${row.kind}`) },
+    { key: "subject", title: t("health.subject"), sort: (/** @type {any} */ row) => row.subject, render: (/** @type {any} */ row) => html`<span class="mono">${row.subject}${row.detail && ` ${row.detail}`}</span>` },
+    { key: "state", title: t("health.state"), sort: (/** @type {any} */ row) => row.state, render: (/** @type {any} */ row) => html`<${Badge} tone=${tone(row)}>${t(`health.state.${row.state}`)}<//>` },
+    { key: "ends", title: t("health.ends"), number: true, sort: (/** @type {any} */ row) => row.until_ms ?? 0, render: (/** @type {any} */ row) => html`<${Countdown} ms=${row.until_ms} />` },
+    { key: "failures", title: t("health.failures"), number: true, sort: (/** @type {any} */ row) => row.failures, render: (/** @type {any} */ row) => row.failures },
+    { key: "reason", title: t("health.reason"), render: (/** @type {any} */ row) => html`<span class="reason" title=${row.text}>${row.reason}</span>` },
+    { key: "reset", title: t("health.reset"), render: (/** @type {any} */ row) => html`<button type="button" class="small"
+        aria-label=${t("health.reset.name", { name: row.subject })} onClick=${() => setLifting(row)}>${t("health.reset")}</button>` },
+  ];
+  const all = rows.length > 0 && html`<button type="button" onClick=${() => setLifting({ kind: "all" })}>${t("health.reset.all")}</button>`;
+  return html`<${Card} title=${t("health.held")} actions=${all}>
+    <${Table} columns=${columns} rows=${rows} label=${t("health.held")} empty=${html`<${Empty} title=${t("health.held.none")} />`} />
+    ${lifting &&
+    html`<${Confirm}
+      text=${lifting.kind === "all" ? t("health.reset.all.text") : t("health.reset.text", { kind: t(`health.kind.${lifting.kind}`), name: `${lifting.subject} ${lifting.detail}`.trim() })}
+      action=${t("health.reset")}
+      onConfirm=${lift}
+      onClose=${() => setLifting(null)}
+    />`}
+  <//>`;
+}
