@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +18,20 @@ class Endpoint(NamedTuple):
 
     url: str  # without /v1
     key: str
+    forget: Callable[[], None]
+    """What earlier tests have made the gateway think of its one account."""
 
 
 class _Simulated(NamedTuple):
     url: str
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_held_against_anybody(request: pytest.FixtureRequest) -> None:
+    """A simulated failure of one test must not rest the account of the next."""
+    for name in ("endpoint", "formats_endpoint"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).forget()
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +58,7 @@ def endpoint(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     gateway = Gateway(folder, _Simulated(simulator))  # type: ignore[arg-type]
     gateway.configure(models=("plain", "tools"))
     gateway.start()
-    yield Endpoint(gateway.endpoint, API_KEY)
+    yield Endpoint(gateway.endpoint, API_KEY, gateway.forget)
     gateway.stop()
 
 
@@ -75,5 +85,5 @@ api_key = "upstream-key"
 """
             )
     gateway.start()
-    yield Endpoint(gateway.endpoint, API_KEY)
+    yield Endpoint(gateway.endpoint, API_KEY, gateway.forget)
     gateway.stop()

@@ -227,6 +227,14 @@ key = "{API_KEY}"
         answer.raise_for_status()
         return answer.json()
 
+    def forget(self) -> None:
+        """Nothing is held against any account or model any more: for tests that share a gateway."""
+        token = (self.data_dir / "admin.token").read_text().strip()
+        headers = {"authorization": f"Bearer {token}"}
+        httpx.post(
+            f"{self.dashboard}/api/resilience/reset", json={}, headers=headers, timeout=WAIT_S
+        ).raise_for_status()
+
     def worker(self, number: int) -> dict[str, Any]:
         return next(w for w in self.status()["workers"] if w["worker"] == number)
 
