@@ -61,12 +61,11 @@ def header_value(text: str) -> bytes:
 
 def passed_headers(response: Response) -> bytes:
     """The lines of an upstream's answer that the client is told, too."""
-    lines = [
-        b"%b: %b\r\n" % (name, value)
-        for name, value in response.headers
-        if name in PASSED or name.startswith(_PASSED_PREFIX)
-    ]
-    return b"".join(lines)
+    lines = b""
+    for name, value in response.headers:
+        if name in PASSED or name.startswith(_PASSED_PREFIX):
+            lines += b"%b: %b\r\n" % (name, value)
+    return lines
 
 
 def echoed_request_id(fields: dict[bytes, bytes]) -> bytes:

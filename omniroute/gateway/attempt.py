@@ -519,4 +519,6 @@ class AttemptRun:
 def is_event_stream(response: Response) -> bool:
     """Does an answer come as server-sent events?"""
     content_type = response.fields.get(b"content-type", b"")
+    if content_type == answers.JSON:  # nearly always, where no stream was asked for
+        return False
     return content_type.partition(b";")[0].strip().lower() == EVENT_STREAM

@@ -86,11 +86,10 @@ def wants_cache(
     """May a chat request be answered from the cache, and its answer be kept?"""
     if not settings.enabled or key_setting is False or refers:
         return False
-    if fields.get(_NO_CACHE, b"").lower() in _YES:
-        return False
-    return (
-        temperature == 0 or key_setting is True or fields.get(_CACHE, b"").strip().lower() in _YES
-    )
+    wanted = temperature == 0 or key_setting is True
+    if not wanted and _CACHE in fields:
+        wanted = fields[_CACHE].strip().lower() in _YES
+    return wanted and fields.get(_NO_CACHE, b"").lower() not in _YES
 
 
 def cache_key(settings: CacheSettings, principal_id: str, canonical: bytes) -> bytes:

@@ -258,21 +258,19 @@ class Reply:
         )
 
     def _who(self, target: Target) -> bytes:
-        return (
-            b"x-omniroute-provider: %b\r\nx-omniroute-model: %b\r\nx-omniroute-attempts: %d\r\n"
-            % (
-                target.provider_id.encode("ascii"),
-                answers.header_value(self._model),
-                self.ledger.attempts,
-            )
+        return b"%bx-omniroute-attempts: %d\r\n" % (
+            target.told(self._model),
+            self.ledger.attempts,
         )
 
     def _common_headers(self) -> bytes:
         lines = b""
         if self._personal:
-            lines = self.extra + personal_headers(
+            lines = personal_headers(
                 self._view, self.dialect.format, self._request, self._carrier.request_id
             )
+            if self.extra:
+                lines = self.extra + lines
         if self.translation is not None and self.translation.losses:
             losses = answers.header_value(", ".join(self.translation.losses))
             lines += b"x-omniroute-losses: %b\r\n" % losses
@@ -298,7 +296,11 @@ def _nothing() -> None:
 def personal_headers(view: View, format: str, request: Request, request_id: bytes) -> bytes:
     """The lines of an answer's head that are this client's own, whoever made the answer."""
     fields = request.fields
-    lines = answers.echoed_request_id(fields) + cors_headers(view, fields)
+    lines = b""
+    if b"x-request-id" in fields:
+        lines = answers.echoed_request_id(fields)
+    if b"origin" in fields:
+        lines += cors_headers(view, fields)
     alias = answers.REQUEST_ID_ALIASES.get(format)
     if alias is not None:
         lines += b"%b: %b\r\n" % (alias, request_id)

@@ -23,6 +23,7 @@ from omniroute.formats.base import ModelEntry, TargetModel
 from omniroute.formats.quirks import SANITISE
 from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import TRANSLATED_QUIRKS
+from omniroute.gateway.answers import header_value
 from omniroute.gateway.injection import InjectionGuard
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Origin
@@ -134,6 +135,7 @@ class Target:
         "_head",
         "_headers",
         "_path",
+        "_told",
         "auth",
         "connection_id",
         "context_tokens",
@@ -189,6 +191,7 @@ class Target:
         self.connection_id = connection.id
         self.priority = connection.priority
         self.origin = origin
+        self._told = {name: _told(provider.id, name) for name in self.max_output_tokens}
         self._headers = headers  # every header line that does not change between requests
         self._path = path
         # In most dialects the path does not depend on the model, and the head never changes.
@@ -199,6 +202,10 @@ class Target:
         if self._head:
             return self._head
         return self._begin(DIALECTS[self.format].upstream_path(self._path, model, stream=stream))
+
+    def told(self, model: str) -> bytes:
+        """The header lines by which a client is told that this target answered."""
+        return self._told.get(model) or _told(self.provider_id, model)
 
     def counting_head(self, model: str) -> bytes:
         """The same for counting the tokens of a request, in formats that can."""
@@ -323,6 +330,13 @@ class View:
         if format_ == "openai-responses":
             return min(seconds, self.server.keepalive_responses_s)
         return seconds
+
+
+def _told(provider: str, model: str) -> bytes:
+    return b"x-omniroute-provider: %b\r\nx-omniroute-model: %b\r\n" % (
+        provider.encode("ascii"),
+        header_value(model),
+    )
 
 
 def _auth(provider: ProviderView) -> str:

@@ -133,21 +133,21 @@ def upstream_body(body: bytes, peeked: Peek, model: str, *, ask_usage: bool) -> 
 
     Works from the last span to the first, so that each still fits its body.
     """
+    if not ask_usage:
+        if model == peeked.model:
+            return body
+        return replace_value(body, peeked.members[b"model"], msgspec.json.encode(model))
     edits: list[tuple[Member, bytes]] = []
     if model != peeked.model:
         edits.append((peeked.members[b"model"], msgspec.json.encode(model)))
-    add_options = False
-    if ask_usage:
-        options = peeked.members.get(b"stream_options")
-        if options is None:
-            add_options = True
-        else:
-            asked = _asking_usage(body[options.value_start : options.value_end])
-            edits.append((options, asked))
+    options = peeked.members.get(b"stream_options")
+    if options is not None:
+        asked = _asking_usage(body[options.value_start : options.value_end])
+        edits.append((options, asked))
     edits.sort(key=lambda edit: edit[0].value_start, reverse=True)
     for member, value in edits:
         body = replace_value(body, member, value)
-    if add_options:
+    if options is None:
         body = insert_member(body, b"stream_options", b'{"include_usage":true}')
     return body
 
