@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 
+import { t } from "./i18n.js";
+
 const ROOT = new URL("../api/", document.baseURI);
 
 /** What is known of who is signed in: undefined until asked, null when nobody is.
@@ -65,7 +67,7 @@ async function send(method, path, { body, query, etag, signal: abort, headers: m
     response = await fetch(url(path, query), { ...init, signal: abort });
   } catch (error) {
     if (abort?.aborted) throw error;
-    throw new ApiError(0, "The gateway does not answer. Is it running?");
+    throw new ApiError(0, t("app.offline"));
   }
   if (!response.ok) throw await refusal(response);
   return response;
@@ -76,7 +78,8 @@ async function refusal(response) {
   const told = await response.json().catch(() => ({}));
   const error = told.error ?? {};
   if (response.status === 401) session.value = null;
-  const message = error.message ?? `The gateway answered with status ${response.status}.`;
+  const message =
+    response.status === 412 ? t("common.conflict") : (error.message ?? t("app.status", { status: response.status }));
   return new ApiError(response.status, message, error.details ?? [], error.type ?? "");
 }
 

@@ -11,7 +11,6 @@ export default {
   "endpoint.address.hint": "As the tool reaches it, without /v1. Change it when the tool runs elsewhere.",
   "endpoint.model": "Model",
   "endpoint.model.hint": "provider/model, a combo or an alias.",
-  "endpoint.key": "Key",
   "endpoint.snippets": "Settings for your tool",
   "endpoint.try": "Try it from here",
   "endpoint.note.curl": "One streamed request from a shell.",
