@@ -120,7 +120,8 @@ class Ledger:
         elapsed_s = connection.clock() - connection.received_at
         waited_s = connection.body_wait_s + self.connect_s + self.upstream_wait_s + self.queue_s
         self.first_byte_us = int(elapsed_s * 1e6)
-        self.overhead_us = max(0, int((elapsed_s - waited_s) * 1e6))
+        if waited_s < elapsed_s:
+            self.overhead_us = int((elapsed_s - waited_s) * 1e6)
 
     # --- the end, and what would be the end -----------------------------------------------------
 

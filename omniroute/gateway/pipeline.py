@@ -55,6 +55,7 @@ class Exchange:
         "_carrier",
         "_connection",
         "_conversation",
+        "_counts",
         "_decoded",
         "_dialect",
         "_edits",
@@ -81,6 +82,7 @@ class Exchange:
         self._carrier: Carrier = connection
         self._request = request
         self._endpoint = endpoint
+        self._counts = endpoint.kind is Kind.COUNT  # tokens of a request, which is not served
         self._view = view
         self._principal = principal
         self._ledger = Ledger(connection, endpoint, principal, started_ms)
@@ -155,9 +157,7 @@ class Exchange:
         view, principal, peeked = self._view, self._principal, self._peeked
         fields = self._request.fields
         settings = view.cache
-        if self._endpoint.kind is Kind.COUNT or not may_take_part(
-            settings, principal.cache, fields, peeked.temperature
-        ):
+        if self._counts or not may_take_part(settings, principal.cache, fields, peeked.temperature):
             return None
         route = self._route
         assert route is not None, "the request has been read"
@@ -219,7 +219,7 @@ class Exchange:
         self._route = route = self._view.names.resolve(peeked.model, self._endpoint.provider)
         ledger.combo = route.combo
         check_route(self._principal, route)
-        if self._principal.guard is not None and self._endpoint.kind is not Kind.COUNT:
+        if self._principal.guard is not None and not self._counts:
             self._look_at_content(self._principal.guard)
 
     def _look_at_content(self, guard: InjectionGuard) -> None:
@@ -265,7 +265,7 @@ class Exchange:
 
     def _find_conversation(self, route: Route, now_ms: int) -> Conversation | None:
         """The conversation that the request belongs to, where that may change who serves it."""
-        if self._endpoint.kind is Kind.COUNT:
+        if self._counts:
             return None
         view = self._view
         session = session_of(self._request.fields, self._peeked)
@@ -300,7 +300,7 @@ class Exchange:
         conversation = self._conversation
         view = self._view
         route = self._route
-        if self._endpoint.kind is Kind.COUNT or route is None:
+        if self._counts or route is None:
             return
         if conversation is None:
             if view.is_default(target) or not view.routing.sticky_sessions:
@@ -317,7 +317,7 @@ class Exchange:
 
     def _input_bound(self, target: Target, model: str) -> int:
         """Input tokens that the request takes at most: see `admission`."""
-        if self._endpoint.kind is Kind.COUNT:
+        if self._counts:
             return 0
         bound = len(self._body) + ADDED_INPUT_TOKENS
         if self._edits is not None:
@@ -329,7 +329,7 @@ class Exchange:
 
     def _output_bound(self, target: Target, model: str) -> int:
         """Output tokens at most, reasoning included, over all choices."""
-        if self._endpoint.kind is Kind.COUNT:
+        if self._counts:
             return 0
         peeked = self._peeked
         one = peeked.output_tokens
@@ -360,7 +360,7 @@ class Exchange:
         dialect = self._dialect
         reply = self._reply
         peeked = self._peeked
-        counts_tokens = self._endpoint.kind is Kind.COUNT
+        counts_tokens = self._counts
         ask_usage = False
         if target.format == dialect.format and target.passes_through:
             client_body = self._body
@@ -458,10 +458,7 @@ class Exchange:
         if via is not None:
             # Whoever stands before us is named, too, so that a loop over several hops is found.
             forwarded += b"via: %b\r\n" % via
-        if self._endpoint.kind is Kind.COUNT:
-            head = target.counting_head(model)
-        else:
-            head = target.head(model, stream=stream)
+        head = target.counting_head(model) if self._counts else target.head(model, stream=stream)
         return b"%baccept: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
             head,
             EVENT_STREAM if stream else answers.JSON,

@@ -129,7 +129,8 @@ class Pursuit:
         self._given: Attempt[Target] | None = None  # the latest of the plan
         self._faulty: Model | None = None  # whose provider failed last
         self._back_ms: int | None = None  # when the first of those that failed may be asked again
-        self._whole_route_allowed = is_allowed(principal, route)
+        # Of another route than a combo's that has been made sure of before.
+        self._whole_route_allowed = not route.combo or is_allowed(principal, route)
         self._claimant = self._ledger.ticket.hex()  # of a probe
         self._asked: Attempt[Target] | None = None  # the try under way, and since when it is
         self._asked_at = 0.0

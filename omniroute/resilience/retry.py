@@ -36,7 +36,8 @@ class RetryBudget:
 
     def count_request(self) -> None:
         """A request has come: its share may be spent."""
-        self._saved = min(self._saved + self._share, SAVED_MAX)
+        if self._saved < SAVED_MAX:
+            self._saved = min(self._saved + self._share, SAVED_MAX)
 
     def spend(self, now_s: float) -> bool:
         """Takes the place of one repetition; False when there is none."""

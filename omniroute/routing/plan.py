@@ -19,6 +19,8 @@ from itertools import chain
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from omniroute.routing.combos import Combo, Member, Model, Stage
 from omniroute.routing.facts import Account, AccountFacts, MemberFacts
 from omniroute.routing.gauges import Gauges
@@ -28,7 +30,7 @@ from omniroute.routing.strategies import Facts, Turn, Turns
 C = TypeVar("C", bound=Account)
 
 
-class Attempt(NamedTuple, Generic[C]):
+class Attempt(Struct, Generic[C], frozen=True, gc=False):
     """One try at one target: a connection of a provider, and a model."""
 
     connection: C
