@@ -41,7 +41,7 @@ RESULT = "the secret is 42, naïve\u2028 👋"
 @pytest.fixture(scope="module")
 def sdks(formats_endpoint: Endpoint) -> Iterator[dict[str, Sdk]]:
     with ExitStack() as stack:
-        url, key = formats_endpoint
+        url, key = formats_endpoint.url, formats_endpoint.key
         yield {name: sdk(url, key, stack) for name, sdk in SDKS.items()}
 
 
