@@ -3,4 +3,8 @@
 import htm from "htm";
 import { h } from "preact";
 
+/** The parameters of functions within a template are of any type: the template does not tell theirs.
+ *  @typedef {string | number | boolean | null | undefined | object | ((...given: any[]) => any)} Value */
+
+/** @type {(strings: TemplateStringsArray, ...values: Value[]) => any} */
 export const html = htm.bind(h);

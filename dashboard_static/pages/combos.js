@@ -113,7 +113,7 @@ export default function Combos() {
   useEffect(follow, []);
   const read = useRead(readAll, [conditions.value, beat.value], 15_000);
   const store = async (/** @type {any[]} */ combos) => {
-    await post("combos/reorder", { ids: combos.filter((each) => each.source !== "file").map((each) => each.id) });
+    await post("combos/reorder", { ids: combos.filter((/** @type {any} */ each) => each.source !== "file").map((/** @type {any} */ each) => each.id) });
     read.reload();
   };
   const order = async (/** @type {any[]} */ wished) => {
@@ -127,18 +127,18 @@ export default function Combos() {
       <button type="button" class="primary" onClick=${() => setOpened({ kind: "edit" })}>${t("combos.add")}</button>
     <//>
     <${Loaded} of=${read} lines=${6}>
-      ${(/** @type {any} */ data) =>
+      ${(data) =>
         data.combos.length
           ? html`<${Sortable}
               items=${data.combos}
-              keyOf=${(/** @type {any} */ each) => each.id}
-              nameOf=${(/** @type {any} */ each) => each.name}
+              keyOf=${(each) => each.id}
+              nameOf=${(each) => each.name}
               label=${t("nav.combos")}
-              isFixed=${(/** @type {any} */ each) => each.source === "file" || data.combos.length < 2}
-              onOrder=${(/** @type {any[]} */ wished) => order(wished).catch(toastError)}
+              isFixed=${(each) => each.source === "file" || data.combos.length < 2}
+              onOrder=${(wished) => order(wished).catch(toastError)}
               class="stack"
             >
-              ${(/** @type {any} */ combo, /** @type {any} */ handle) => html`<${Combo}
+              ${(combo, handle) => html`<${Combo}
                 combo=${combo} handle=${handle} data=${data} reload=${read.reload} open=${setOpened} />`}
             <//>`
           : html`<${Empty} title=${t("combos.none")}>

@@ -39,7 +39,7 @@ export default function Page() {
       <${Badge} tone=${connected.value ? "ok" : ""}>${connected.value ? t("health.live") : t("health.connecting")}<//>
     <//>
     <${Loaded} of=${read} lines=${10}>
-      ${(/** @type {any} */ { status, processes, system, cache }) => html`
+      ${({ status, processes, system, cache }) => html`
         <${Sums} processes=${processes} system=${system} />
         <${Card} title=${t("health.problems")}>
           ${system.problems?.length

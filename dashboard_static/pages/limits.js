@@ -60,19 +60,20 @@ function Limits({ rows, keys }) {
     number: true,
     render: (/** @type {any} */ row) => amount(row.measure, row[key]),
   });
+  /** @type {import("../ui/table.js").Column[]} */
   const columns = [
-    { key: "owner", title: t("limits.owner"), sort: (/** @type {any} */ row) => nameOf(row, keys), render: (/** @type {any} */ row) => html`
+    { key: "owner", title: t("limits.owner"), sort: (row) => nameOf(row, keys), render: (row) => html`
         ${nameOf(row, keys)} <${Badge}>${t(`limits.kind.${row.owner_kind}`)}<//>` },
     { key: "name", title: t("limits.what"), sort: limitName, render: limitName },
-    { key: "bar", title: t("limits.full"), sort: fullness, render: (/** @type {any} */ row) => html`<${Meter}
+    { key: "bar", title: t("limits.full"), sort: fullness, render: (row) => html`<${Meter}
         used=${row.used} reserved=${row.reserved} limit=${row.limit} label=${`${nameOf(row, keys)}, ${limitName(row)}`} />` },
     figure("used", t("limits.used")),
     figure("reserved", t("limits.reserved")),
     figure("left", t("limits.left")),
     figure("limit", t("limits.limit")),
-    { key: "resets", title: t("limits.anew"), number: true, render: (/** @type {any} */ row) => html`<${Countdown} ms=${row.resets_ms} />` },
+    { key: "resets", title: t("limits.anew"), number: true, render: (row) => html`<${Countdown} ms=${row.resets_ms} />` },
   ];
-  return html`<${Table} columns=${columns} rows=${rows} rowKey=${(/** @type {any} */ row) => row.key} label=${t("limits.all")}
+  return html`<${Table} columns=${columns} rows=${rows} rowKey=${(row) => row.key} label=${t("limits.all")}
     empty=${html`<${Empty} title=${t("limits.none")}><p>${t("limits.none.hint")}</p><//>`} />`;
 }
 
@@ -102,14 +103,14 @@ export default function Page() {
   return html`
     <${PageHead} title=${t("nav.limits")} hint=${t("limits.hint")} />
     <${Loaded} of=${read} lines=${8}>
-      ${(/** @type {any} */ data) => html`
+      ${(data) => html`
         <${Card} title=${t("limits.throttled")}><${Throttled} data=${data} /><//>
         <${Card} title=${t("limits.all")}>
-          <${Tabs} tabs=${tabs} chosen=${kind} choose=${(/** @type {string} */ key) => setQuery({ kind: key })} label=${t("limits.owner")} />
+          <${Tabs} tabs=${tabs} chosen=${kind} choose=${(key) => setQuery({ kind: key })} label=${t("limits.owner")} />
           <div class="filters">
             <label>
               <span>${t("common.search")}</span>
-              <input type="search" value=${q} onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} />
+              <input type="search" value=${q} onInput=${(event) => setQuery({ q: event.currentTarget.value })} />
             </label>
           </div>
           <${Limits} rows=${chosen(data.limits, data.keys, kind, q)} keys=${data.keys} />

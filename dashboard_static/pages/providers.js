@@ -43,15 +43,16 @@ const formatName = (format) => (FORMATS.includes(format) ? t(`providers.format.$
 
 /** All that could be set up. @param {{providers: any[], open: (what: any) => void}} props */
 function Known({ providers, open }) {
+  /** @type {import("../ui/table.js").Column[]} */
   const columns = [
-    { key: "name", title: t("providers.provider"), sort: (/** @type {any} */ row) => row.name.toLowerCase(), render: (/** @type {any} */ row) => html`
+    { key: "name", title: t("providers.provider"), sort: (row) => row.name.toLowerCase(), render: (row) => html`
         ${row.name} <span class="dim mono">${row.prefixes[0]}/</span>` },
-    { key: "tier", title: t("providers.tier"), sort: (/** @type {any} */ row) => TIERS.indexOf(row.tier), render: (/** @type {any} */ row) => t(`providers.tier.${row.tier}`) },
-    { key: "format", title: t("providers.format"), sort: (/** @type {any} */ row) => row.format, render: (/** @type {any} */ row) => formatName(row.format) },
-    { key: "models", title: t("providers.models"), number: true, sort: (/** @type {any} */ row) => row.models, render: (/** @type {any} */ row) => count(row.models) },
-    { key: "state", title: t("providers.accounts.title"), number: true, sort: (/** @type {any} */ row) => row.connections, render: (/** @type {any} */ row) =>
+    { key: "tier", title: t("providers.tier"), sort: (row) => TIERS.indexOf(row.tier), render: (row) => t(`providers.tier.${row.tier}`) },
+    { key: "format", title: t("providers.format"), sort: (row) => row.format, render: (row) => formatName(row.format) },
+    { key: "models", title: t("providers.models"), number: true, sort: (row) => row.models, render: (row) => count(row.models) },
+    { key: "state", title: t("providers.accounts.title"), number: true, sort: (row) => row.connections, render: (row) =>
         isSetUp(row) ? html`<${Badge} tone="ok">${t("providers.set_up")}<//>` : "–" },
-    { key: "add", title: t("common.add"), render: (/** @type {any} */ row) => html`<button type="button" class="small"
+    { key: "add", title: t("common.add"), render: (row) => html`<button type="button" class="small"
         aria-label=${t("providers.add.to", { name: row.name })} onClick=${() => open({ kind: "account", provider: row })}>${t("providers.add.short")}</button>` },
   ];
   return html`<${Table} columns=${columns} rows=${providers} label=${t("providers.view.all")} empty=${html`<${Empty} title=${t("providers.no_match")} />`} />`;
@@ -111,22 +112,22 @@ export default function Providers() {
       <button type="button" class="primary" onClick=${() => setOpened({ kind: "account" })}>${t("providers.add")}</button>
     <//>
     <${Progress} />
-    <${Tabs} tabs=${tabs} chosen=${view} choose=${(/** @type {string} */ key) => setQuery({ view: key })} label=${t("providers.view")} />
+    <${Tabs} tabs=${tabs} chosen=${view} choose=${(key) => setQuery({ view: key })} label=${t("providers.view")} />
     <div class="filters">
       <label>
         <span>${t("common.search")}</span>
-        <input type="search" value=${q} onInput=${(/** @type {any} */ event) => setQuery({ q: event.currentTarget.value })} />
+        <input type="search" value=${q} onInput=${(event) => setQuery({ q: event.currentTarget.value })} />
       </label>
       <label>
         <span>${t("providers.tier")}</span>
-        <select value=${tier} onChange=${(/** @type {any} */ event) => setQuery({ tier: event.currentTarget.value })}>
+        <select value=${tier} onChange=${(event) => setQuery({ tier: event.currentTarget.value })}>
           <option value="">${t("common.all")}</option>
           ${TIERS.map((each) => html`<option value=${each}>${t(`providers.tier.${each}`)}</option>`)}
         </select>
       </label>
     </div>
     <${Loaded} of=${read} lines=${8}>
-      ${(/** @type {any} */ data) =>
+      ${(data) =>
         view === "all"
           ? html`<${Known} providers=${meant} open=${setOpened} />`
           : html`<${SetUp} providers=${meant} data=${data} reload=${read.reload} open=${setOpened} />`}

@@ -19,7 +19,6 @@ export default {
   "combos.members.of": "Members of {name}",
   "combos.member.add": "Add",
   "combos.member.placeholder": "provider/model, or another combo",
-  "combos.remove": "Take out {name}",
   "combos.weight": "weight {weight}, {share}",
   "combos.weight.of": "Weight of {name}",
   "combos.strategy": "Strategy",

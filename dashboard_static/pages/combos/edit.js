@@ -33,21 +33,21 @@ function Members({ members, change, suggestions, isWeighted }) {
       label=${t("combos.members")}
       onOrder=${change}
     >
-      ${(/** @type {Row} */ member, /** @type {any} */ handle) => html`<div class="row">
+      ${(/** @type {Row} */ member, handle) => html`<div class="row">
         ${handle}
         <span class="mono grow">${member.model}</span>
         ${isWeighted &&
         html`<input class="weight" type="number" min="0" step="any" aria-label=${t("combos.weight.of", { name: member.model })} value=${member.weight}
-            onInput=${(/** @type {any} */ event) =>
+            onInput=${(event) =>
               change(members.map((each) => (each === member ? { ...each, weight: Number(event.currentTarget.value) } : each)))} />
           <span class="dim number share">${percent(part[members.indexOf(member)])}</span>`}
-        <button type="button" class="small" aria-label=${t("combos.remove", { name: member.model })}
+        <button type="button" class="small" aria-label=${t("combos.delete", { name: member.model })}
           onClick=${() => change(members.filter((each) => each !== member))}>${t("common.delete")}</button>
       </div>`}
     <//>`}
     <div class="row">
       <input class="grow" list="combo-models" aria-label=${t("combos.member.add")} placeholder=${t("combos.member.placeholder")} value=${wanted}
-        onInput=${(/** @type {any} */ event) => setWanted(event.currentTarget.value)}
+        onInput=${(event) => setWanted(event.currentTarget.value)}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && (event.preventDefault(), add())} />
       <datalist id="combo-models">${suggestions.map((each) => html`<option value=${each} />`)}</datalist>
       <button type="button" onClick=${add}>${t("combos.member.add")}</button>

@@ -52,7 +52,7 @@ export function health(model, { providers, connections, told, health: combos }) 
   const breaker = told.breakers.find((each) => each.subject === provider.id && each.state === "open");
   if (breaker) return { ...down("down", "bad"), until: breaker.until_ms };
   const resting = (/** @type {any[]} */ list, /** @type {string} */ subject) =>
-    list.find((each) => each.state === "cooling" && each.subject === subject && each.detail === name);
+    list.find((/** @type {any} */ each) => each.state === "cooling" && each.subject === subject && each.detail === name);
   const target = resting(told.targets, provider.id);
   if (target) return { ...down("resting", "warn"), until: target.until_ms };
   const own = connections.filter((each) => each.id.startsWith(`${provider.id}/`));

@@ -39,12 +39,12 @@ export function DryRunDialog({ model: asked, suggestions, onClose }) {
     <div class="filters">
       <label>
         <span>${t("combos.dry.model")}</span>
-        <input list="dry-models" value=${model} onChange=${(/** @type {any} */ event) => setModel(event.currentTarget.value.trim())} />
+        <input list="dry-models" value=${model} onChange=${(event) => setModel(event.currentTarget.value.trim())} />
         <datalist id="dry-models">${suggestions.map((each) => html`<option value=${each} />`)}</datalist>
       </label>
       <label>
         <span>${t("combos.dry.key")}</span>
-        <select value=${key} onChange=${(/** @type {any} */ event) => setKey(event.currentTarget.value)}>
+        <select value=${key} onChange=${(event) => setKey(event.currentTarget.value)}>
           <option value="">${t("combos.dry.any")}</option>
           ${(keys.data?.keys ?? []).map((/** @type {any} */ each) => html`<option value=${each.id}>${each.name}</option>`)}
         </select>
@@ -53,7 +53,7 @@ export function DryRunDialog({ model: asked, suggestions, onClose }) {
     ${plan.error
       ? html`<${ErrorNote} error=${plan.error} />`
       : html`<${Loaded} of=${plan}>
-          ${(/** @type {any} */ { targets, first }) =>
+          ${({ targets, first }) =>
             targets.length
               ? html`<p role="status">
                     ${first === null ? t("combos.dry.nobody") : t("combos.dry.first", { model: targets[first].model, account: targets[first].connection })}
@@ -108,7 +108,7 @@ export function TestDialog({ name, onClose }) {
           ${t("combos.test.done", { done: results.length, of: targets.length, working })}
         </p>
         <ol class="plain">
-          ${targets.map((each, at) => {
+          ${targets.map((/** @type {any} */ each, /** @type {number} */ at) => {
             const outcome = results[at];
             return html`<${Target} key=${at} target=${each} place=${at} first=${false}>
               ${outcome

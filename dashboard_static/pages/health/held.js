@@ -22,14 +22,15 @@ export function Held({ health, reload }) {
     toast(t("health.lifted", { count: removed }));
     reload();
   };
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "kind", title: t("health.kind"), sort: (/** @type {any} */ row) => row.kind, render: (/** @type {any} */ row) => t(`health.kind.${row.kind}`) },
-    { key: "subject", title: t("health.subject"), sort: (/** @type {any} */ row) => row.subject, render: (/** @type {any} */ row) => html`<span class="mono">${row.subject}${row.detail && ` ${row.detail}`}</span>` },
-    { key: "state", title: t("health.state"), sort: (/** @type {any} */ row) => row.state, render: (/** @type {any} */ row) => html`<${Badge} tone=${tone(row)}>${t(`health.state.${row.state}`)}<//>` },
-    { key: "ends", title: t("health.ends"), number: true, sort: (/** @type {any} */ row) => row.until_ms ?? 0, render: (/** @type {any} */ row) => html`<${Countdown} ms=${row.until_ms} />` },
-    { key: "failures", title: t("health.failures"), number: true, sort: (/** @type {any} */ row) => row.failures, render: (/** @type {any} */ row) => row.failures },
-    { key: "reason", title: t("health.reason"), render: (/** @type {any} */ row) => html`<span class="reason" title=${row.text}>${row.reason}</span>` },
-    { key: "reset", title: t("health.reset"), render: (/** @type {any} */ row) => html`<button type="button" class="small"
+    { key: "kind", title: t("health.kind"), sort: (row) => row.kind, render: (row) => t(`health.kind.${row.kind}`) },
+    { key: "subject", title: t("health.subject"), sort: (row) => row.subject, render: (row) => html`<span class="mono">${row.subject}${row.detail && ` ${row.detail}`}</span>` },
+    { key: "state", title: t("health.state"), sort: (row) => row.state, render: (row) => html`<${Badge} tone=${tone(row)}>${t(`health.state.${row.state}`)}<//>` },
+    { key: "ends", title: t("health.ends"), number: true, sort: (row) => row.until_ms ?? 0, render: (row) => html`<${Countdown} ms=${row.until_ms} />` },
+    { key: "failures", title: t("health.failures"), number: true, sort: (row) => row.failures, render: (row) => row.failures },
+    { key: "reason", title: t("health.reason"), render: (row) => html`<span class="reason" title=${row.text}>${row.reason}</span>` },
+    { key: "reset", title: t("health.reset"), render: (row) => html`<button type="button" class="small"
         aria-label=${t("health.reset.name", { name: row.subject })} onClick=${() => setLifting(row)}>${t("health.reset")}</button>` },
   ];
   const all = rows.length > 0 && html`<button type="button" onClick=${() => setLifting({ kind: "all" })}>${t("health.reset.all")}</button>`;

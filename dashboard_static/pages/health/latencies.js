@@ -28,7 +28,7 @@ const oneOf = (known, wanted) => known.find((each) => each === wanted) ?? known[
 /** @param {{label: string, name: string, value: string, options: readonly string[]}} props */
 const Choice = ({ label, name, value, options }) => html`<label>
   <span>${label}</span>
-  <select value=${value} onChange=${(/** @type {any} */ event) => setQuery({ [name]: event.currentTarget.value })}>
+  <select value=${value} onChange=${(event) => setQuery({ [name]: event.currentTarget.value })}>
     ${options.map((each) => html`<option value=${each}>${t(`health.${name}.${each}`)}</option>`)}
   </select>
 </label>`;
@@ -58,10 +58,11 @@ export function Latencies() {
     sort: (/** @type {any} */ row) => row[part][key],
     render: (/** @type {any} */ row) => latency(row[part][key]),
   });
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "name", title: t("health.provider"), sort: (/** @type {any} */ row) => row.by.provider, render: (/** @type {any} */ row) => row.by.provider },
-    { key: "requests", title: t("health.requests"), number: true, sort: (/** @type {any} */ row) => row.requests, render: (/** @type {any} */ row) => count(row.requests) },
-    { key: "errors", title: t("health.errors"), number: true, sort: (/** @type {any} */ row) => row.errors / row.requests, render: (/** @type {any} */ row) => percent(row.errors / row.requests) },
+    { key: "name", title: t("health.provider"), sort: (row) => row.by.provider, render: (row) => row.by.provider },
+    { key: "requests", title: t("health.requests"), number: true, sort: (row) => row.requests, render: (row) => count(row.requests) },
+    { key: "errors", title: t("health.errors"), number: true, sort: (row) => row.errors / row.requests, render: (row) => percent(row.errors / row.requests) },
     of("p50_us", "p50"),
     of("p95_us", "p95"),
     of("p99_us", "p99"),
@@ -71,15 +72,15 @@ export function Latencies() {
       <${Choice} label=${t("health.span")} name="span" value=${query.span ?? "day"} options=${Object.keys(SPANS)} />
       <${Choice} label=${t("health.part")} name="part" value=${part} options=${PARTS} />
     </div>
-    <${Tabs} tabs=${SHARES.map((key) => ({ key, title: key }))} chosen=${share} choose=${(/** @type {string} */ key) => setQuery({ share: key })} label=${t("health.share")} />
+    <${Tabs} tabs=${SHARES.map((key) => ({ key, title: key }))} chosen=${share} choose=${(key) => setQuery({ share: key })} label=${t("health.share")} />
     <${Loaded} of=${read} lines=${6}>
-      ${(/** @type {any} */ data) => {
+      ${(data) => {
         const { times, series } = overTime(data.rows, part, `${share}_us`, { ...data, bucketMs: span.bucketMs });
         if (!series.length) return html`<${Empty} title=${t("health.latency.none")} />`;
         return html`
           <${Chart} times=${times} series=${series} label=${t("health.latency.of", { share })} value=${latency} />
           <${Table} columns=${columns} rows=${data.whole.filter((/** @type {any} */ each) => each.by.provider)}
-            rowKey=${(/** @type {any} */ row) => row.by.provider} label=${t("health.latency")} />
+            rowKey=${(row) => row.by.provider} label=${t("health.latency")} />
         `;
       }}
     <//>

@@ -20,9 +20,10 @@ export function Processes({ processes }) {
     sort: (/** @type {any} */ row) => row[key] ?? 0,
     render: (/** @type {any} */ row) => (row[key] === undefined || row[key] === null ? "–" : as(row[key])),
   });
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "process", title: t("health.process"), sort: (/** @type {any} */ row) => row.process, render: (/** @type {any} */ row) => row.process },
-    { key: "state", title: t("health.state"), render: (/** @type {any} */ row) =>
+    { key: "process", title: t("health.process"), sort: (row) => row.process, render: (row) => row.process },
+    { key: "state", title: t("health.state"), render: (row) =>
         row.state ? html`<${Badge} tone=${row.state === "ready" ? "ok" : "bad"}>${row.state}<//>` : html`<${Badge} tone="ok">${t("health.runs")}<//>` },
     number("inflight", count),
     number("restarts", count),
@@ -32,24 +33,25 @@ export function Processes({ processes }) {
     number("pid", String),
   ];
   return html`<${Card} title=${t("health.processes")}>
-    <${Table} columns=${columns} rows=${processes} rowKey=${(/** @type {any} */ row) => row.process} label=${t("health.processes")} />
+    <${Table} columns=${columns} rows=${processes} rowKey=${(row) => row.process} label=${t("health.processes")} />
   <//>`;
 }
 
 /** @param {{jobs: Record<string, any>}} props */
 export function Jobs({ jobs }) {
   const rows = Object.entries(jobs).map(([name, job]) => ({ name, ...job }));
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "name", title: t("health.job"), sort: (/** @type {any} */ row) => row.name, render: (/** @type {any} */ row) => row.name },
-    { key: "state", title: t("health.state"), sort: (/** @type {any} */ row) => row.state, render: (/** @type {any} */ row) => html`<${Badge}
+    { key: "name", title: t("health.job"), sort: (row) => row.name, render: (row) => row.name },
+    { key: "state", title: t("health.state"), sort: (row) => row.state, render: (row) => html`<${Badge}
         tone=${row.state === "failing" ? "bad" : row.state === "running" ? "info" : "ok"} title=${row.error}>${t(`health.job.${row.state}`)}<//>` },
-    { key: "every", title: t("health.job.every"), number: true, render: (/** @type {any} */ row) => (row.every_s ? duration(row.every_s) : "–") },
-    { key: "last", title: t("health.job.last"), number: true, render: (/** @type {any} */ row) => html`<${Time} ms=${row.last_ms} />` },
-    { key: "runs", title: t("health.job.runs"), number: true, sort: (/** @type {any} */ row) => row.runs, render: (/** @type {any} */ row) => count(row.runs) },
-    { key: "error", title: t("health.job.error"), render: (/** @type {any} */ row) => row.error || "–" },
+    { key: "every", title: t("health.job.every"), number: true, render: (row) => (row.every_s ? duration(row.every_s) : "–") },
+    { key: "last", title: t("health.job.last"), number: true, render: (row) => html`<${Time} ms=${row.last_ms} />` },
+    { key: "runs", title: t("health.job.runs"), number: true, sort: (row) => row.runs, render: (row) => count(row.runs) },
+    { key: "error", title: t("health.job.error"), render: (row) => row.error || "–" },
   ];
   return html`<${Card} title=${t("health.jobs")}>
-    <${Table} columns=${columns} rows=${rows} rowKey=${(/** @type {any} */ row) => row.name} label=${t("health.jobs")} />
+    <${Table} columns=${columns} rows=${rows} rowKey=${(row) => row.name} label=${t("health.jobs")} />
   <//>`;
 }
 
@@ -84,9 +86,10 @@ export function Data({ system }) {
     <span></span>
   </div>`;
   const rows = Object.entries(files).map(([name, size]) => ({ name, size: Number(size) })).filter((each) => each.size);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "name", title: t("health.file"), sort: (/** @type {any} */ row) => row.name, render: (/** @type {any} */ row) => html`<span class="mono">${row.name}</span>` },
-    { key: "size", title: t("health.size"), number: true, sort: (/** @type {any} */ row) => row.size, render: (/** @type {any} */ row) => bytes(row.size) },
+    { key: "name", title: t("health.file"), sort: (row) => row.name, render: (row) => html`<span class="mono">${row.name}</span>` },
+    { key: "size", title: t("health.size"), number: true, sort: (row) => row.size, render: (row) => bytes(row.size) },
   ];
   return html`<${Card} title=${t("health.data")}>
     <div class="stack">
@@ -96,7 +99,7 @@ export function Data({ system }) {
     </div>
     <details>
       <summary>${t("health.files", { count: rows.length })}</summary>
-      <${Table} columns=${columns} rows=${rows} rowKey=${(/** @type {any} */ row) => row.name} label=${t("health.data")} />
+      <${Table} columns=${columns} rows=${rows} rowKey=${(row) => row.name} label=${t("health.data")} />
     </details>
   <//>`;
 }

@@ -82,17 +82,18 @@ export function Budgets({ rows, data, reload }) {
     sort: (/** @type {any} */ row) => row[key],
     render: (/** @type {any} */ row) => usd(row[key]),
   });
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "name", title: t("limits.owner"), sort: nameOf, render: (/** @type {any} */ row) => html`${nameOf(row)} <${Badge}>${t(`limits.kind.${row.owner}`)}<//>` },
-    { key: "period", title: t("limits.period"), render: (/** @type {any} */ row) => t(`limits.period.${row.period}`) },
-    { key: "bar", title: t("limits.used"), render: (/** @type {any} */ row) => html`<${Meter}
+    { key: "name", title: t("limits.owner"), sort: nameOf, render: (row) => html`${nameOf(row)} <${Badge}>${t(`limits.kind.${row.owner}`)}<//>` },
+    { key: "period", title: t("limits.period"), render: (row) => t(`limits.period.${row.period}`) },
+    { key: "bar", title: t("limits.used"), render: (row) => html`<${Meter}
         used=${row.used_microusd} reserved=${row.reserved_microusd} limit=${row.limit_microusd} label=${t("limits.budget.bar", { name: nameOf(row) })} />` },
     money("used_microusd", t("limits.used")),
     money("reserved_microusd", t("limits.reserved")),
-    { key: "left", title: t("limits.left"), number: true, sort: (/** @type {any} */ row) => row.leftUsd, render: (/** @type {any} */ row) => usd(row.leftUsd * 1e6) },
+    { key: "left", title: t("limits.left"), number: true, sort: (row) => row.leftUsd, render: (row) => usd(row.leftUsd * 1e6) },
     money("limit_microusd", t("limits.limit")),
-    { key: "resets", title: t("limits.anew"), number: true, render: (/** @type {any} */ row) => html`<${Countdown} ms=${row.resetsMs} />` },
-    { key: "actions", title: t("common.edit"), render: (/** @type {any} */ row) =>
+    { key: "resets", title: t("limits.anew"), number: true, render: (row) => html`<${Countdown} ms=${row.resetsMs} />` },
+    { key: "actions", title: t("common.edit"), render: (row) =>
         row.source === "file"
           ? html`<${Badge} title=${t("common.from_file.hint")}>${t("common.from_file")}<//>`
           : html`<div class="actions">

@@ -74,21 +74,21 @@ export function ProviderCard({ provider, data, reload, open }) {
     ${accounts.length > 0 &&
     html`<${Sortable}
       items=${accounts}
-      keyOf=${(/** @type {any} */ each) => each.id}
-      nameOf=${(/** @type {any} */ each) => each.name}
+      keyOf=${(each) => each.id}
+      nameOf=${(each) => each.name}
       label=${t("providers.accounts", { name: provider.name })}
-      isFixed=${(/** @type {any} */ each) => each.source !== "stored" || accounts.length < 2}
-      onOrder=${(/** @type {any[]} */ wished) => order(wished).catch(toastError)}
+      isFixed=${(each) => each.source !== "stored" || accounts.length < 2}
+      onOrder=${(wished) => order(wished).catch(toastError)}
       class="accounts"
     >
-      ${(/** @type {any} */ account, /** @type {any} */ handle) => html`<${Account}
+      ${(account, handle) => html`<${Account}
         account=${account}
         handle=${handle}
         provider=${provider}
         proxies=${data.proxies}
         limits=${data.limits.filter((/** @type {any} */ each) => each.owner_kind === "connection" && each.owner === account.id)}
         reload=${reload}
-        edit=${(/** @type {any} */ chosen) => open({ kind: "account", provider, account: chosen })}
+        edit=${(chosen) => open({ kind: "account", provider, account: chosen })}
       />`}
     <//>`}
   </article>`;

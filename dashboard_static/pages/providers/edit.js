@@ -28,7 +28,7 @@ function Quotas({ quotas, change }) {
   const select = (/** @type {number} */ at, /** @type {string} */ name, /** @type {string[]} */ values) => html`<select
     aria-label=${t(`providers.quota.${name}`)}
     value=${quotas[at][name] ?? values[0]}
-    onChange=${(/** @type {any} */ event) => set(at, name, event.currentTarget.value)}
+    onChange=${(event) => set(at, name, event.currentTarget.value)}
   >
     ${choices(values, `providers.${name}`).map(({ value, title }) => html`<option value=${value}>${title}</option>`)}
   </select>`;
@@ -37,7 +37,7 @@ function Quotas({ quotas, change }) {
     ${quotas.map(
       (quota, at) => html`<div class="quota-edit" key=${at}>
         <input type="number" min="0" step="any" required aria-label=${t("providers.quota.limit")} value=${quota.limit}
-          onInput=${(/** @type {any} */ event) => set(at, "limit", Number(event.currentTarget.value))} />
+          onInput=${(event) => set(at, "limit", Number(event.currentTarget.value))} />
         ${select(at, "measure", MEASURES)} ${select(at, "window", WINDOWS)} ${select(at, "kind", KINDS)}
         <button type="button" class="small" onClick=${() => change(quotas.filter((_, place) => place !== at))}>${t("common.delete")}</button>
       </div>`,

@@ -88,15 +88,16 @@ export function ModelsDialog({ provider, accounts, onClose, onDone }) {
     changed();
   };
   const usd = (/** @type {number | null} */ value) => (value === null ? "–" : `$${value}`);
-  const columns = (/** @type {Set<string>} */ stored) => [
-    { key: "id", title: t("providers.model"), sort: (/** @type {any} */ row) => row.id, render: (/** @type {any} */ row) => html`
+  /** @type {(stored: Set<string>) => import("../../ui/table.js").Column[]} */
+  const columns = (stored) => [
+    { key: "id", title: t("providers.model"), sort: (row) => row.id, render: (row) => html`
         <span class="mono">${row.name}</span> ${row.isCustom && html`<${Badge} tone="info">${t("providers.custom")}<//>`}` },
-    { key: "context", title: t("providers.context"), number: true, sort: (/** @type {any} */ row) => row.contextTokens ?? 0,
-      render: (/** @type {any} */ row) => (row.contextTokens ? count(row.contextTokens) : "–") },
-    { key: "in", title: t("providers.price.in"), number: true, render: (/** @type {any} */ row) => usd(row.inputUsd) },
-    { key: "out", title: t("providers.price.out"), number: true, render: (/** @type {any} */ row) => usd(row.outputUsd) },
-    { key: "on", title: t("providers.shown"), render: (/** @type {any} */ row) => html`<span class="row">
-        <${Switch} on=${row.isActive} label=${t("providers.use", { name: row.name })} change=${(/** @type {boolean} */ on) => show(row, on)} />
+    { key: "context", title: t("providers.context"), number: true, sort: (row) => row.contextTokens ?? 0,
+      render: (row) => (row.contextTokens ? count(row.contextTokens) : "–") },
+    { key: "in", title: t("providers.price.in"), number: true, render: (row) => usd(row.inputUsd) },
+    { key: "out", title: t("providers.price.out"), number: true, render: (row) => usd(row.outputUsd) },
+    { key: "on", title: t("providers.shown"), render: (row) => html`<span class="row">
+        <${Switch} on=${row.isActive} label=${t("providers.use", { name: row.name })} change=${(on) => show(row, on)} />
         ${row.isCustom && stored.has(`${provider.id}/${row.id}`) &&
         html`<button type="button" class="small danger" aria-label=${t("providers.delete.name", { name: row.name })}
           onClick=${() => remove(row).catch(toastError)}>${t("common.delete")}</button>`}
@@ -116,10 +117,10 @@ export function ModelsDialog({ provider, accounts, onClose, onDone }) {
     </div>
     ${adding && html`<${Form} fields=${fields} submit=${add} action=${t("common.add")} onCancel=${() => setAdding(false)} />`}
     <${Loaded} of=${read}>
-      ${(/** @type {any} */ { models, stored }) => html`
+      ${({ models, stored }) => html`
         ${models.length > 8 &&
         html`<input type="search" aria-label=${t("common.search")} placeholder=${t("common.search")} value=${search}
-          onInput=${(/** @type {any} */ event) => setSearch(event.currentTarget.value)} />`}
+          onInput=${(event) => setSearch(event.currentTarget.value)} />`}
         <${Table} columns=${columns(stored)} label=${t("providers.models")}
           rows=${models.filter((/** @type {any} */ each) => each.name.toLowerCase().includes(search.toLowerCase()))}
           empty=${html`<${Empty} title=${t("providers.models.none")} />`} />
