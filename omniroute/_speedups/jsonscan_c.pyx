@@ -325,16 +325,23 @@ def holds_string(bytes body not None, tuple names not None):
     cdef const unsigned char* data = <const unsigned char*>PyBytes_AS_STRING(body)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
     cdef Py_ssize_t start
+    cdef Py_ssize_t length
+    cdef unsigned long long lengths = 0  # bit n: a name of n bytes; the last one: or longer
     cdef const void* found = memchr(data, c'"', <size_t>size)
 
     for name in names:
         if type(name) is not bytes:
             raise TypeError("names are a tuple of bytes")
+        length = PyBytes_GET_SIZE(name)
+        lengths |= 1ULL << (length if length < 63 else 63)
     while found is not NULL:
         start = <const unsigned char*>found - data + 1
         found = memchr(data + start, c'"', <size_t>(size - start))
-        if found is not NULL and wanted(
-            data + start, <const unsigned char*>found - data - start, names
-        ) is not None:
-            return True
+        if found is not NULL:
+            length = <const unsigned char*>found - data - start
+            if (
+                lengths >> (length if length < 63 else 63) & 1
+                and wanted(data + start, length, names) is not None
+            ):
+                return True
     return False

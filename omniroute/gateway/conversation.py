@@ -29,10 +29,11 @@ _log = logging.getLogger("omniroute.gateway")
 
 def session_of(fields: Mapping[bytes, bytes], peeked: Peek) -> str | None:
     """The id that the client itself gives its conversation; None without one."""
-    for header in SESSION_HEADERS:
-        given = fields.get(header)
-        if given:
-            return given[:SESSION_BYTES].decode("latin-1")
+    if not fields.keys().isdisjoint(SESSION_HEADERS):
+        for header in SESSION_HEADERS:
+            given = fields.get(header)
+            if given:
+                return given[:SESSION_BYTES].decode("latin-1")
     if peeked.session:
         return f"b-{_digest(peeked.session.encode('utf-8', 'surrogatepass'))}"
     return None

@@ -12,7 +12,6 @@ from omniroute.formats.edits import with_system_prompt, with_thinking
 
 if TYPE_CHECKING:
     from omniroute.config import PromptSettings, ThinkingSettings
-    from omniroute.gateway.view import Principal
 
 
 class Edits:
@@ -53,8 +52,6 @@ class Edits:
         return request
 
 
-def edits_of(principal: "Principal") -> Edits | None:
-    """The edits that requests of a key get; None where nobody wants any."""
-    if principal.prompt is None and principal.thinking is None:
-        return None
-    return Edits(principal.prompt, principal.thinking)
+def edits_of(prompt: "PromptSettings | None", thinking: "ThinkingSettings | None") -> Edits | None:
+    """The edits that these settings of a key mean; None where nobody wants any."""
+    return None if prompt is None and thinking is None else Edits(prompt, thinking)

@@ -8,8 +8,11 @@ behind the key check.
 
 import re
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from omniroute.formats.base import PathFacts
 
@@ -29,7 +32,7 @@ class Kind(Enum):
     UNKNOWN = "unknown"
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Struct, frozen=True, gc=False):
     """Where a request target leads. `provider` is set by /v1/providers/{provider}/… paths."""
 
     kind: Kind
@@ -111,7 +114,7 @@ def _below(path: str, target: bytes) -> Endpoint:
         return _named(lead, rest, target)
     provider, _, inner = rest.removeprefix("providers/").partition("/")
     found = _named(*_split_lead(inner), target) if provider else _UNKNOWN
-    return found if found.kind is Kind.UNKNOWN else found._replace(provider=provider)
+    return found if found.kind is Kind.UNKNOWN else replace(found, provider=provider)
 
 
 def _split_lead(path: str) -> tuple[str, str]:
@@ -130,7 +133,7 @@ def _named(lead: str, rest: str, target: bytes) -> Endpoint:
         return Endpoint(_GEMINI_KINDS[method], name, "gemini", _POST, path=facts)
     dialect = "gemini" if "beta" in lead or "alpha" in lead else "openai"
     if rest == "models":
-        return _API["models"]._replace(format=dialect)
+        return replace(_API["models"], format=dialect)
     if rest.startswith("models/") and len(rest) > len("models/"):
         name = rest.removeprefix("models/")
         return Endpoint(Kind.MODEL, "/v1/models/{model}", dialect, argument=name)

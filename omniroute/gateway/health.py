@@ -38,7 +38,7 @@ class Health:
     def __init__(self, conditions: "Conditions") -> None:
         self._conditions = conditions
         self._version = -1
-        self._table: Mapping[str, bytes] = {}
+        self.table: Mapping[str, bytes] = {}  # all conditions as they were last read
         self._rests: dict[str, cooldown.Cooldown] = {}
         self._of_models = False  # does any rest concern a model?
         self._breakers: dict[str, bytes] = {}
@@ -49,30 +49,25 @@ class Health:
         """Read again if the shared version is not the one that is known."""
         if version == self._version:
             return
-        self._version, self._table = self._conditions.read()
+        self._version, self.table = self._conditions.read()
         self._rests = {
             key: cooldown.read(stored)
-            for key, stored in self._table.items()
+            for key, stored in self.table.items()
             if key.partition(":")[0] in _RESTS
         }
         self._of_models = any(not key.startswith(cooldown.CONNECTION) for key in self._rests)
         self._breakers = {
             key.partition(":")[2]: stored
-            for key, stored in self._table.items()
+            for key, stored in self.table.items()
             if key.startswith(f"{breaker.BREAKER}:")
         }
-        self._reports = quota.by_connection(self._table)
-
-    @property
-    def table(self) -> Mapping[str, bytes]:
-        """All conditions as they were last read."""
-        return self._table
+        self._reports = quota.by_connection(self.table)
 
     # --- asking ---------------------------------------------------------------------------------
 
     def against(self, target: "Target", model: str, now_ms: int) -> Skipped | None:
         """What stands against a model at a connection now; None: nothing."""
-        if not self._table:
+        if not self.table:
             return None
         rests = self._rests
         if rests:
@@ -178,7 +173,7 @@ class Health:
 
     def began(self, target: "Target", model: str, claimant: str, began_ms: int) -> None:
         """The target has begun to answer a request that was sent at `began_ms`."""
-        if not self._table:
+        if not self.table:
             return
         for key in (target.cooldown_key, *(_model_keys(target, model) if self._of_models else ())):
             if key in self._rests:
@@ -199,7 +194,7 @@ class Health:
         self._read_again_ms[connection] = now_ms + READ_EVERY_MS
         for report in quotas.reports_of_headers(headers, now_ms):
             key = quota.quota_key(target.connection_id, report.window)
-            stored = self._table.get(key)
+            stored = self.table.get(key)
             if quota.after_report(stored, report) != stored:
                 self._change(key, lambda known, told=report: quota.after_report(known, told))
 

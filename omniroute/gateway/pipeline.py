@@ -24,7 +24,6 @@ from omniroute.gateway.capture import begin_capture
 from omniroute.gateway.carrier import Carrier
 from omniroute.gateway.connection import ClientConnection
 from omniroute.gateway.conversation import Conversation, fingerprint_of, session_of, spreads
-from omniroute.gateway.edits import edits_of
 from omniroute.gateway.endpoints import Endpoint, Kind
 from omniroute.gateway.flights import Asked
 from omniroute.gateway.injection import InjectionGuard
@@ -93,7 +92,7 @@ class Exchange:
         self._body = b""
         self._peeked = NOTHING_PEEKED
         self._decoded: ir.Request | None = None
-        self._edits = edits_of(principal)
+        self._edits = principal.edits
         self._route: Route | None = None
         self._conversation: Conversation | None = None
 

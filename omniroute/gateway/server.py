@@ -111,7 +111,7 @@ class Gateway:
         self._id_count = 0
         self._connections: set[ClientConnection] = set()
         self._per_address: dict[str, int] = {}
-        self._draining = False
+        self.draining = False
         self._cut_at = inf
         self._accepting = trio.CancelScope()
         self._emptied: trio.Event | None = None
@@ -181,15 +181,11 @@ class Gateway:
 
     def drain(self, limit_s: float) -> None:
         """Accept no more; let running requests finish within `limit_s`, then cut them."""
-        self._draining = True
+        self.draining = True
         self._cut_at = self.clock() + limit_s
         self._accepting.cancel()
         for connection in list(self._connections):
             connection.retire()
-
-    @property
-    def draining(self) -> bool:
-        return self._draining
 
     @property
     def inflight(self) -> int:
@@ -205,6 +201,9 @@ class Gateway:
     ) -> None:
         while True:
             await trio.lowlevel.wait_readable(listener)
+            # What bounds a connection is settled when it begins.
+            if self._state.versions()[0] != self._view_version:
+                self._refresh()
             for _ in range(ACCEPTS_PER_WAKE):
                 try:
                     sock, peer = listener.accept()
@@ -283,7 +282,7 @@ class Gateway:
                     connection.expire(now)
             self.pool.expire(now)
             self.flights.sweep(now)
-            if self._draining and now >= self._cut_at:
+            if self.draining and now >= self._cut_at:
                 for connection in list(self._connections):
                     connection.cancel()
 
@@ -456,7 +455,7 @@ class Gateway:
             case Kind.HEALTH:
                 await connection.respond(request, 200, b'{"status":"ok"}', extra=extra)
             case Kind.READY:
-                if self._draining:
+                if self.draining:
                     raise GatewayError(ErrorKind.NOT_READY, "Draining.", retry_after_s=1)
                 await connection.respond(request, 200, b'{"status":"ready"}', extra=extra)
             case Kind.ROOT if view.server.split_ports and request.method != b"HEAD":

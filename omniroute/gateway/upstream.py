@@ -29,29 +29,25 @@ HEAD_LIMITS: Final = Limits(head_bytes=65536, header_count=200)
 class Upstream:
     """One connection to an upstream: one exchange at a time."""
 
-    __slots__ = ("_reader", "_transport", "exchanges", "idle_since", "origin", "resting")
+    __slots__ = ("_reader", "exchanges", "idle_since", "origin", "resting", "transport")
 
     def __init__(self, origin: Origin, transport: Transport) -> None:
         self.origin = origin
         self.exchanges = 0
         self.resting = False  # in the pool
         self.idle_since = 0.0
-        self._transport = transport
+        self.transport = transport
         self._reader = ResponseReader(HEAD_LIMITS)
-
-    @property
-    def transport(self) -> Transport:
-        return self._transport
 
     async def send(self, method: bytes, data: bytes) -> None:
         """Start an exchange: the head, with the whole body or its beginning."""
         self.exchanges += 1
         self._reader.start(method)
-        await self._transport.send(data)
+        await self.transport.send(data)
 
     async def send_more(self, data: bytes) -> None:
         """Further bytes of the request body, framed by the caller."""
-        await self._transport.send(data)
+        await self.transport.send(data)
 
     async def head(self) -> Response:
         """The head of the answer (1xx are passed over). OSError or ProtocolError when it fails."""
@@ -73,7 +69,7 @@ class Upstream:
         return data
 
     async def _fill(self) -> None:
-        data = await self._transport.recv()
+        data = await self.transport.recv()
         if data:
             self._reader.feed(data)
         elif self._reader.answered:
@@ -89,11 +85,11 @@ class Upstream:
 
     @property
     def reusable(self) -> bool:
-        return self._reader.reusable and not self._transport.hung_up
+        return self._reader.reusable and not self.transport.hung_up
 
     def close(self) -> None:
-        self._transport.on_hangup(None)
-        self._transport.close()
+        self.transport.on_hangup(None)
+        self.transport.close()
 
 
 class _InLine:

@@ -24,6 +24,7 @@ from omniroute.formats.quirks import SANITISE
 from omniroute.formats.table import DIALECTS
 from omniroute.formats.translate import TRANSLATED_QUIRKS
 from omniroute.gateway.answers import header_value
+from omniroute.gateway.edits import edits_of
 from omniroute.gateway.injection import InjectionGuard
 from omniroute.installation import Installation, InstallationError
 from omniroute.net.connector import Origin
@@ -72,6 +73,7 @@ class Principal:
         "cache",
         "captures",
         "connections",
+        "edits",
         "guard",
         "id",
         "limited",
@@ -102,6 +104,7 @@ class Principal:
         self.prompt = prompt if prompt.prefix or prompt.suffix else None
         thinking = thinking if key.thinking is None else key.thinking
         self.thinking = thinking if thinking.mode != "passthrough" else None
+        self.edits = edits_of(self.prompt, self.thinking)
         mode = guard.mode if key.injection_guard is None else key.injection_guard
         self.guard = None if mode == "off" else InjectionGuard(mode, guard.block_from)
         self.captures = capture.enabled if key.capture is None else key.capture

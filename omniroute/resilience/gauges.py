@@ -142,9 +142,10 @@ class _Gap(Gauge):
 
 _ring_head = struct.Struct("<qqq")
 _ring = struct.Struct(f"<{SLOTS + 1}q")
-_pack_ring_head, _unpack_ring_head = _ring_head.pack, _ring_head.unpack_from
 _HEAD_BYTES: Final = _ring_head.size
 _RING_BYTES: Final = _HEAD_BYTES + _ring.size
+_headed = struct.Struct(f"<qqq{_ring.size}s")  # the slots as they are
+_pack_headed, _unpack_headed = _headed.pack, _headed.unpack
 
 
 class _Rolling(Gauge):
@@ -190,11 +191,11 @@ class _Rolling(Gauge):
 
     def admit(self, stored: bytes | None, amount: int, now_ms: int) -> bytes | Refused:
         if stored is not None:
-            slot, used, reserved = _unpack_ring_head(stored)
+            slot, used, reserved, slots = _unpack_headed(stored)
             if slot == now_ms // self._slot_ms and used + reserved + amount <= self.limit:
                 if self.reserves:
-                    return _pack_ring_head(slot, used, reserved + amount) + stored[_HEAD_BYTES:]
-                return _pack_ring_head(slot, used + amount, reserved) + stored[_HEAD_BYTES:]
+                    return _pack_headed(slot, used, reserved + amount, slots)
+                return _pack_headed(slot, used + amount, reserved, slots)
         ring, slot, used, reserved = self._turned(stored, now_ms)
         if used + reserved + amount > self.limit:
             return Refused(
@@ -211,11 +212,11 @@ class _Rolling(Gauge):
         if not self.reserves:
             return None
         if stored is not None:
-            slot, used, reserved = _unpack_ring_head(stored)
+            slot, used, reserved, slots = _unpack_headed(stored)
             if slot == now_ms // self._slot_ms and held <= reserved:
                 used += actual
                 if used <= _FIGURE_MAX:
-                    return _pack_ring_head(slot, used, reserved - held) + stored[_HEAD_BYTES:]
+                    return _pack_headed(slot, used, reserved - held, slots)
         ring, slot, used, reserved = self._turned(stored, now_ms)
         used = min(_FIGURE_MAX, used + actual)  # an absurd figure is capped, not refused
         _ring_head.pack_into(ring, 0, slot, used, max(0, reserved - held))
