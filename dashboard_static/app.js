@@ -91,13 +91,13 @@ function Menu() {
     <div class="menu-foot">
       <label>
         <span>${t("app.theme")}</span>
-        <select value=${theme.value} onChange=${(/** @type {any} */ event) => (theme.value = event.currentTarget.value)}>
+        <select value=${theme.value} onChange=${(event) => (theme.value = event.currentTarget.value)}>
           ${["system", "light", "dark"].map((each) => html`<option value=${each}>${t(`app.theme.${each}`)}</option>`)}
         </select>
       </label>
       <label>
         <span>${t("app.language")}</span>
-        <select value=${language.value.code} onChange=${(/** @type {any} */ event) => speak(event.currentTarget.value)}>
+        <select value=${language.value.code} onChange=${(event) => speak(event.currentTarget.value)}>
           ${LANGUAGES.map((each) => html`<option value=${each.code}>${each.name}</option>`)}
         </select>
       </label>
@@ -118,7 +118,7 @@ function App() {
   if (session.value === undefined) return html`<main id="content"><${Skeleton} lines=${6} /></main>`;
   if (session.value === null) return html`<${SignIn} /><${Toasts} />`;
   return html`
-    <a class="skip" href="#content" onClick=${(/** @type {Event} */ event) => {
+    <a class="skip" href="#content" onClick=${(event) => {
       event.preventDefault();
       document.getElementById("content")?.focus();
     }}>${t("app.skip")}</a>

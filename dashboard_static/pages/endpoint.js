@@ -18,17 +18,18 @@ async function read(abort) {
 
 /** @param {{base: string}} props */
 function Bases({ base }) {
+  /** @type {import("../ui/table.js").Column[]} */
   const columns = [
     { key: "title", title: t("endpoint.dialect") },
     {
       key: "url",
       title: t("endpoint.base"),
-      render: (/** @type {any} */ row) => html`<span class="row"><code dir="ltr">${row.url(base)}</code><${Copy} text=${row.url(base)} /></span>`,
+      render: (row) => html`<span class="row"><code dir="ltr">${row.url(base)}</code><${Copy} text=${row.url(base)} /></span>`,
     },
     {
       key: "calls",
       title: t("endpoint.calls"),
-      render: (/** @type {any} */ row) => html`<span class="dim mono" dir="ltr">${row.calls.join("  ")}</span>`,
+      render: (row) => html`<span class="dim mono" dir="ltr">${row.calls.join("  ")}</span>`,
     },
   ];
   return html`<${Table} columns=${columns} rows=${DIALECTS} label=${t("endpoint.bases")} />
@@ -46,16 +47,16 @@ function Shown({ base: found, models }) {
           <${Input}
             field=${{ name: "base", label: t("endpoint.address"), hint: t("endpoint.address.hint") }}
             value=${base}
-            onChange=${(/** @type {string} */ value) => setQuery({ base: value === found ? "" : value })}
+            onChange=${(value) => setQuery({ base: value === found ? "" : value })}
           />
           <${Input}
             field=${{ name: "model", label: t("endpoint.model"), hint: t("endpoint.model.hint"), suggestions: models }}
             value=${model}
-            onChange=${(/** @type {string} */ value) => setQuery({ model: value })}
+            onChange=${(value) => setQuery({ model: value })}
           />
           <div><${NewKey} suggested=${tool} /></div>
         </div>
-        <${Snippets} base=${base} model=${model} tool=${tool} choose=${(/** @type {string} */ chosen) => setQuery({ tool: chosen })} />
+        <${Snippets} base=${base} model=${model} tool=${tool} choose=${(chosen) => setQuery({ tool: chosen })} />
       </div>
     <//>
     <${Card} title=${t("endpoint.try")}><${Trial} model=${model} /><//>
@@ -66,6 +67,6 @@ export default function Endpoint() {
   const state = useRead(read, []);
   return html`
     <${PageHead} title=${t("nav.endpoint")} hint=${t("endpoint.hint")} />
-    <${Loaded} of=${state} lines=${8}>${(/** @type {any} */ data) => html`<${Shown} ...${data} />`}<//>
+    <${Loaded} of=${state} lines=${8}>${(data) => html`<${Shown} ...${data} />`}<//>
   `;
 }

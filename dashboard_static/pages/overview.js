@@ -87,40 +87,42 @@ function Stats({ rows, cached }) {
 /** @param {{rows: any[], sinceMs: number, untilMs: number, bucketMs: number}} props */
 function Providers({ rows, sinceMs, untilMs, bucketMs }) {
   const shown = [...byProvider(rows)].map(([name, own]) => ({ name, own, sum: added(own) }));
+  /** @type {import("../ui/table.js").Column[]} */
   const columns = [
-    { key: "name", title: t("overview.provider"), render: (/** @type {any} */ row) => html`<a href="#/providers">${row.name}</a>` },
+    { key: "name", title: t("overview.provider"), render: (row) => html`<a href="#/providers">${row.name}</a>` },
     {
       key: "line",
       title: t("overview.over_time"),
-      render: (/** @type {any} */ row) => html`<${Sparkline}
+      render: (row) => html`<${Sparkline}
         values=${overTime(row.own, sinceMs, untilMs, bucketMs)}
         label=${t("overview.sparkline", { name: row.name })}
       />`,
     },
-    { key: "requests", title: t("overview.requests"), number: true, render: (/** @type {any} */ row) => count(row.sum.requests) },
-    { key: "errors", title: t("overview.errors"), number: true, render: (/** @type {any} */ row) => percent(row.sum.errors / row.sum.requests) },
-    { key: "latency", title: t("overview.latency"), number: true, render: (/** @type {any} */ row) => latency(row.sum.latency) },
-    { key: "cost", title: t("overview.cost"), number: true, render: (/** @type {any} */ row) => usd(row.sum.cost) },
+    { key: "requests", title: t("overview.requests"), number: true, render: (row) => count(row.sum.requests) },
+    { key: "errors", title: t("overview.errors"), number: true, render: (row) => percent(row.sum.errors / row.sum.requests) },
+    { key: "latency", title: t("overview.latency"), number: true, render: (row) => latency(row.sum.latency) },
+    { key: "cost", title: t("overview.cost"), number: true, render: (row) => usd(row.sum.cost) },
   ];
   const empty = html`<${Empty} title=${t("overview.quiet")}><a class="button" href="#/endpoint">${t("overview.first")}</a><//>`;
-  return html`<${Table} columns=${columns} rows=${shown} rowKey=${(/** @type {any} */ row) => row.name}
+  return html`<${Table} columns=${columns} rows=${shown} rowKey=${(row) => row.name}
     label=${t("overview.providers")} empty=${empty} />`;
 }
 
 function Latest() {
   const before = useRead((abort) => get("usage/request-logs", { limit: SHOWN }, abort), []);
   const rows = latest(requests.value, before.data?.requests ?? [], SHOWN);
+  /** @type {import("../ui/table.js").Column[]} */
   const columns = [
-    { key: "when", title: t("overview.when"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.started_ms} />` },
-    { key: "requested_model", title: t("overview.model"), render: (/** @type {any} */ row) => row.requested_model },
-    { key: "provider", title: t("overview.provider"), render: (/** @type {any} */ row) => row.provider || "–" },
+    { key: "when", title: t("overview.when"), render: (row) => html`<${Time} ms=${row.started_ms} />` },
+    { key: "requested_model", title: t("overview.model"), render: (row) => row.requested_model },
+    { key: "provider", title: t("overview.provider"), render: (row) => row.provider || "–" },
     {
       key: "status",
       title: t("overview.status"),
-      render: (/** @type {any} */ row) => html`<${Badge} tone=${row.outcome === "ok" ? "ok" : "bad"} title=${row.error}>${row.status}<//>`,
+      render: (row) => html`<${Badge} tone=${row.outcome === "ok" ? "ok" : "bad"} title=${row.error}>${row.status}<//>`,
     },
-    { key: "tokens", title: t("overview.tokens"), number: true, render: (/** @type {any} */ row) => count(row.input_tokens + row.output_tokens) },
-    { key: "took", title: t("overview.took"), number: true, render: (/** @type {any} */ row) => latency(row.total_us) },
+    { key: "tokens", title: t("overview.tokens"), number: true, render: (row) => count(row.input_tokens + row.output_tokens) },
+    { key: "took", title: t("overview.took"), number: true, render: (row) => latency(row.total_us) },
   ];
   return html`<${Table} columns=${columns} rows=${rows} label=${t("overview.latest")}
     empty=${html`<${Empty} title=${t("overview.latest.none")} />`} />`;
@@ -138,11 +140,11 @@ export default function Overview() {
       <${Badge} tone=${connected.value ? "ok" : ""}>${t(connected.value ? "overview.live" : "overview.connecting")}<//>
     <//>
     <${Card} title=${t("overview.attention")}>
-      <${Loaded} of=${state} lines=${2}>${(/** @type {any} */ data) => html`<${Attention} ...${data} />`}<//>
+      <${Loaded} of=${state} lines=${2}>${(data) => html`<${Attention} ...${data} />`}<//>
     <//>
-    <${Tabs} tabs=${tabs} chosen=${chosen} choose=${(/** @type {string} */ key) => setQuery({ span: key })} label=${t("overview.span")} />
+    <${Tabs} tabs=${tabs} chosen=${chosen} choose=${(key) => setQuery({ span: key })} label=${t("overview.span")} />
     <${Loaded} of=${sums} lines=${4}>
-      ${(/** @type {any} */ data) => html`
+      ${(data) => html`
         <${Stats} ...${data} />
         <${Card} title=${t("overview.providers")}><${Providers} ...${data} bucketMs=${span.bucketMs} /><//>
       `}

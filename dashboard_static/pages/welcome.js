@@ -62,10 +62,10 @@ function ToolStep({ base, models, again }) {
     <${Input}
       field=${{ name: "model", label: t("endpoint.model"), hint: t("endpoint.model.hint"), suggestions: models }}
       value=${model}
-      onChange=${(/** @type {string} */ value) => setQuery({ model: value })}
+      onChange=${(value) => setQuery({ model: value })}
     />
     <${Trial} model=${model} onAnswer=${again} />
-    <${Snippets} base=${base} model=${model} tool=${tool} choose=${(/** @type {string} */ chosen) => setQuery({ tool: chosen })} />
+    <${Snippets} base=${base} model=${model} tool=${tool} choose=${(chosen) => setQuery({ tool: chosen })} />
   </div>`;
 }
 
@@ -121,7 +121,7 @@ export default function Welcome() {
       <a class="button" href="#/overview">${t("welcome.later")}</a>
     <//>
     <${Loaded} of=${state} lines=${8}>
-      ${(/** @type {any} */ data) => html`<${Steps} data=${data} again=${state.reload} />`}
+      ${(data) => html`<${Steps} data=${data} again=${state.reload} />`}
     <//>
   `;
 }

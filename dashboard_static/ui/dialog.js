@@ -18,7 +18,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
     class=${wide ? "wide" : ""}
     aria-labelledby="dialog-title"
     onClose=${onClose}
-    onClick=${(/** @type {MouseEvent} */ event) => event.target === element.current && element.current?.close()}
+    onClick=${(event) => event.target === element.current && element.current?.close()}
   >
     <div class="dialog-body">
       <div class="card-head">
@@ -65,7 +65,7 @@ export function Confirm({ name = "", text, action, onConfirm, onClose }) {
           id="confirm-name"
           value=${typed}
           autocomplete="off"
-          onInput=${(/** @type {any} */ event) => setTyped(event.currentTarget.value)}
+          onInput=${(event) => setTyped(event.currentTarget.value)}
         />
       </div>`}
       ${error && html`<${ErrorNote} error=${error} />`}

@@ -163,7 +163,7 @@ export function Form({ fields, values: initial = {}, submit, action, onCancel, c
           field=${field}
           value=${values[field.name]}
           error=${errorOf(field.name)}
-          onChange=${(/** @type {any} */ value) => change({ ...values, [field.name]: value })}
+          onChange=${(value) => change({ ...values, [field.name]: value })}
         />`,
       )}
     ${children}

@@ -59,6 +59,7 @@ function Known({ providers, saved }) {
     .map((each) => ({ value: each.id, title: `${each.name} (${t(`welcome.tier.${each.tier}`)})` }))
     .sort((one, other) => one.title.localeCompare(other.title));
   const tier = (/** @type {any} */ values) => providers.find((each) => each.id === values.provider)?.tier;
+  /** @type {import("../../ui/form.js").Field[]} */
   const fields = [
     { name: "provider", label: t("welcome.provider"), type: "select", options, required: true },
     {
@@ -66,7 +67,7 @@ function Known({ providers, saved }) {
       label: t("welcome.key"),
       hint: t("welcome.key.hint"),
       type: "password",
-      when: (/** @type {any} */ values) => tier(values) !== "local",
+      when: (values) => tier(values) !== "local",
     },
     { name: "baseUrl", label: t("welcome.base"), hint: t("welcome.base.hint"), type: "url", placeholder: "https://" },
   ];
@@ -76,7 +77,7 @@ function Known({ providers, saved }) {
     ...(values.baseUrl ? { baseUrl: values.baseUrl } : {}),
   });
   return html`<${Tried} fields=${fields} values=${{ provider: options[0]?.value }} tried=${body}
-    save=${(/** @type {any} */ values) => post("providers", body(values))} saved=${saved} />
+    save=${(values) => post("providers", body(values))} saved=${saved} />
     <p class="dim">${t("welcome.sign_in")} <a href="#/providers">${t("nav.providers")}</a></p>`;
 }
 
@@ -139,7 +140,7 @@ export function ProviderStep({ providers, saved }) {
     <${Tabs}
       tabs=${Object.keys(WAYS).map((key) => ({ key, title: t(`welcome.way.${key}`) }))}
       chosen=${way}
-      choose=${(/** @type {string} */ key) => setQuery({ way: key })}
+      choose=${(key) => setQuery({ way: key })}
       label=${t("welcome.way")}
     />
     <${Way} key=${way} providers=${providers} saved=${saved} />
