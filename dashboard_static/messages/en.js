@@ -12,11 +12,15 @@ import providers from "./en/providers.js";
 import keys from "./en/keys.js";
 import logs from "./en/logs.js";
 import translator from "./en/translator.js";
+import setting from "./en/setting.js";
+import settings from "./en/settings.js";
 import shared from "./en/shared.js";
 
 /** @type {Record<string, string>} */
 export default {
   ...shared,
+  ...settings,
+  ...setting,
   ...translator,
   ...logs,
   ...keys,

@@ -65,6 +65,12 @@ export default {
   "common.resets": "resets {when}",
   "filters.label": "Filters",
   "filters.clear": "Without filters",
+  "things.file": "in the file",
+  "things.actions": "Actions",
+  "things.add": "Add to {title}",
+  "things.edit": "Edit {name}",
+  "things.delete": "Delete {name}",
+  "things.deleted": "{name} is deleted.",
   "table.empty": "Nothing here yet.",
   "table.sort": "Sort by {title}",
 };
