@@ -24,7 +24,6 @@ MANUAL = "manual"
 SCHEDULED = "scheduled"
 BEFORE_RESTORE = "before-restore"
 BEFORE_IMPORT = "before-import"
-REASONS = (MANUAL, SCHEDULED, BEFORE_RESTORE, BEFORE_IMPORT)
 
 
 class UnknownBackup(Exception):

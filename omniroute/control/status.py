@@ -27,13 +27,11 @@ class Fleet:
     workers: list[dict[str, Any]] = field(default_factory=list)
     control_restarts: int = 0
     draining: bool = False
-    heard_ms: int = 0
 
     def update(self, message: dict[str, Any]) -> None:
         self.workers = message["workers"]
         self.control_restarts = message["control_restarts"]
         self.draining = message["draining"]
-        self.heard_ms = time.time_ns() // 1_000_000
 
 
 @dataclass

@@ -29,7 +29,6 @@ _BETWEEN: Final = rb"\n\n"  # of two texts in one JSON string
 
 _encode = msgspec.json.Encoder().encode
 _decode_raws = msgspec.json.Decoder(list[Raw]).decode
-_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 

@@ -24,14 +24,6 @@ BUDGET_TOKENS: Final[dict[Effort, int]] = {
 }
 """Effort -> budget in tokens, ascending."""
 
-LEVEL_TOKENS: Final[dict[str, int]] = {
-    "minimal": 512,
-    "low": 4096,
-    "medium": 8192,
-    "high": 24_576,
-}
-"""Gemini's thinkingLevel -> budget in tokens, for models that take a budget only."""
-
 LEVELS: Final[dict[Effort, str]] = {
     "none": "minimal",
     "minimal": "minimal",
@@ -41,11 +33,6 @@ LEVELS: Final[dict[Effort, str]] = {
     "xhigh": "high",
 }
 """Effort -> Gemini's thinkingLevel; the levels cannot be switched off."""
-
-
-def budget_for(effort: Effort) -> int:
-    """The budget in tokens that an effort stands for."""
-    return BUDGET_TOKENS[effort]
 
 
 def effort_for(budget_tokens: int) -> Effort | None:

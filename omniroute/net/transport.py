@@ -18,7 +18,6 @@ from omniroute.net.readiness import Readiness
 
 RECV_BYTES: Final = 65536
 GREEDY_READS: Final = 32  # reads without waiting before other tasks get their turn
-TLS_RECORD_BYTES: Final = 16384  # RFC 8446 5.1: the largest plaintext of one record
 
 
 class Transport(Protocol):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from omniroute.resilience import bans, breaker, cooldown, quota
-from omniroute.resilience.verdict import Mark
 
 _HOUR_MS: Final = 3_600_000
 
@@ -22,21 +21,6 @@ _KEEP_MS: Final[Mapping[str, int]] = {
     quota.QUOTA: 24 * _HOUR_MS,
     bans.BAN: _HOUR_MS,
 }
-
-
-def marked_key(mark: Mark, *, provider: str, connection: str, model: str) -> str:
-    """The key under which a mark is remembered; empty for `Mark.NONE`.
-
-    Names of models come from clients and are kept for a day, so a caller marks models only that
-    the configuration names: a typo is nobody's failing target.
-    """
-    if mark in (Mark.COOLDOWN, Mark.EXHAUSTED, Mark.DEAD):
-        return cooldown.cooldown_key(connection)
-    if mark is Mark.LOCKOUT:
-        return cooldown.lockout_key(connection, model)
-    if mark is Mark.TARGET:
-        return cooldown.target_key(provider, model)
-    return breaker.breaker_key(provider) if mark is Mark.FAULT else ""
 
 
 class Condition(NamedTuple):

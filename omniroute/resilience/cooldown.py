@@ -106,11 +106,6 @@ def read(stored: bytes) -> Cooldown:
     return _decode(stored)
 
 
-def ready_at_ms(stored: bytes | None) -> int:
-    """From when on the subject may be asked; 0 when nothing is known against it."""
-    return 0 if stored is None else _decode(stored).until_ms
-
-
 def after_failure(
     stored: bytes | None,
     now_ms: int,

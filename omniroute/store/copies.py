@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +21,7 @@ from omniroute.store.interface import (
     StoreDamaged,
     StoreError,
     check_revision,
-    translated,
+    translating,
 )
 
 _MAGIC = b"SQLite format 3\0"  # sqlite.org/fileformat.html
@@ -90,7 +89,7 @@ def copy(source: Path, target: Path) -> None:
     try:
         startup.create_private(part)
         with (
-            _translating(source, f"copy the database to {target}"),
+            translating(source, f"copy the database to {target}"),
             contextlib.closing(sqlite3.connect(source)) as reading,
             contextlib.closing(sqlite3.connect(part)) as writing,
         ):
@@ -117,7 +116,7 @@ def check(path: Path) -> Found:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise StoreDamaged(f"{path.name} is no SQLite database")
     with (
-        _translating(path, "check the database"),
+        translating(path, "check the database"),
         contextlib.closing(sqlite3.connect(path)) as connection,
     ):
         connection.execute("PRAGMA trusted_schema=OFF")
@@ -151,7 +150,7 @@ def check_schema(path: Path) -> None:
     Raises `StoreError`.
     """
     with (
-        _translating(path, "check the database"),
+        translating(path, "check the database"),
         contextlib.closing(sqlite3.connect(path)) as connection,
         contextlib.closing(sqlite3.connect(":memory:")) as fresh,
     ):
@@ -168,7 +167,7 @@ def put_back(source: Path, target: Path, *, busy_timeout_ms: int) -> None:
     For `Store.replace`, which keeps the writers of this process away.
     """
     with (
-        _translating(target, f"restore {source.name}"),
+        translating(target, f"restore {source.name}"),
         contextlib.closing(sqlite3.connect(source)) as reading,
         contextlib.closing(sqlite3.connect(target)) as writing,
     ):
@@ -191,11 +190,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _translating(path: Path, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translated(error, path, doing) from error

@@ -187,10 +187,6 @@ class Store(Database):
         """Raises `StoreError` when its id or digest is there already."""
         self.keys.add(key)
 
-    def revoke_client_key(self, key_id: str, now_ms: int) -> bool:
-        """False when there is no such key in force."""
-        return self.keys.revoke(key_id, now_ms)
-
     def get_meta(self, name: str) -> str | None:
         with self.reading("read") as connection:
             return connection.execute(

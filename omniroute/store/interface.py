@@ -1,6 +1,8 @@
 """What other rooms see of the store without loading it: its errors and its rows."""
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,6 +183,15 @@ def translated(error: Exception, path: Path, doing: str) -> StoreError:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreError(f"{told}. OmniRoute needs to read and write the file and its directory")
     return StoreError(told)
+
+
+@contextlib.contextmanager
+def translating(path: Path, doing: str) -> Iterator[None]:
+    """What the driver raises within comes out as an error of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path, doing) from error
 
 
 def check_revision(revision: str, path: Path) -> None:

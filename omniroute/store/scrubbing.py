@@ -18,7 +18,7 @@ import msgspec
 
 from omniroute.store import rollups
 from omniroute.store.entities import VERSION_FACT
-from omniroute.store.interface import SEALED, AdminKey, translated
+from omniroute.store.interface import SEALED, AdminKey, translating
 
 SIGN_IN_FACTS = "admin.%"
 """LIKE of the facts about signing in: they belong to an installation and never leave it."""
@@ -266,8 +266,8 @@ def _at_sealed(
 
 @contextlib.contextmanager
 def _opened(path: Path, doing: str) -> Iterator[sqlite3.Connection]:
-    try:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        raise translated(error, path, doing) from error
+    with (
+        translating(path, doing),
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection,
+    ):
+        yield connection

@@ -7,10 +7,8 @@ migrations; one of an older version says `needs_migration`, and then the caller 
 `Store.open` migrate it first (rare: the first start after an upgrade).
 """
 
-import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +20,7 @@ from omniroute.store.interface import (
     StoredKey,
     StoreError,
     check_revision,
-    translated,
+    translating,
 )
 
 _ADD_KEY = (
@@ -63,10 +61,10 @@ class StartStore:
             create_private(path)
         except OSError as error:
             raise StoreError(f"cannot open {path}: {error.strerror}") from error
-        with _translating(path, "open the database"):
+        with translating(path, "open the database"):
             connection = sqlite3.connect(path)
         try:
-            with _translating(path, "open the database"):
+            with translating(path, "open the database"):
                 configure(connection, busy_timeout_ms)
                 revision = read_revision(connection)
                 if revision is None:
@@ -79,7 +77,7 @@ class StartStore:
 
     def client_keys(self) -> list[StoredKey]:
         """The keys in force, oldest first."""
-        with _translating(self._path, "read the client keys"):
+        with translating(self._path, "read the client keys"):
             rows = self._connection.execute(
                 f"SELECT {', '.join(StoredKey._fields)} FROM client_keys "
                 "WHERE revoked_ms IS NULL AND digest IS NOT NULL ORDER BY created_ms, id"
@@ -88,7 +86,7 @@ class StartStore:
 
     def entities(self) -> list[Entity]:
         """The stored configuration, in the order that people gave to those of each kind."""
-        with _translating(self._path, "read the stored configuration"):
+        with translating(self._path, "read the stored configuration"):
             rows = self._connection.execute(
                 f"SELECT {', '.join(Entity._fields)} FROM entities ORDER BY kind, position, id"
             )
@@ -96,18 +94,18 @@ class StartStore:
 
     def add_client_key(self, key: StoredKey) -> None:
         """Raises `StoreError` when its id or digest is there already."""
-        with _translating(self._path, "add a client key"):
+        with translating(self._path, "add a client key"):
             self._connection.execute(_ADD_KEY, key)
 
     def get_meta(self, name: str) -> str | None:
-        with _translating(self._path, "read"):
+        with translating(self._path, "read"):
             row = self._connection.execute(
                 "SELECT value FROM meta WHERE name = ?", (name,)
             ).fetchone()
         return None if row is None else str(row[0])
 
     def set_meta(self, name: str, value: str) -> None:
-        with _translating(self._path, "write"):
+        with translating(self._path, "write"):
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def close(self) -> None:
@@ -149,11 +147,3 @@ def _create(connection: sqlite3.Connection) -> str:
         raise
     connection.execute("COMMIT")
     return revision
-
-
-@contextlib.contextmanager
-def _translating(path: Path, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translated(error, path, doing) from error

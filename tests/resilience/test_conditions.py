@@ -1,26 +1,12 @@
 """The table of conditions, read for people and tidied."""
 
 from omniroute.resilience import breaker, cooldown, quota
-from omniroute.resilience.conditions import describe, is_stale, marked_key
-from omniroute.resilience.verdict import Mark
+from omniroute.resilience.conditions import describe, is_stale
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
 POLICY = cooldown.Policy(5.0, 300.0, 86400.0)
 BREAKER = breaker.Policy(failures=1, window_ms=1000, reset_ms=30_000)
-
-
-def test_a_mark_is_remembered_of_its_subject() -> None:
-    whom = {"provider": "acme", "connection": "acme/main", "model": "big-1"}
-    assert {mark: marked_key(mark, **whom) for mark in Mark} == {
-        Mark.NONE: "",
-        Mark.COOLDOWN: "cooldown:acme/main",
-        Mark.EXHAUSTED: "cooldown:acme/main",
-        Mark.DEAD: "cooldown:acme/main",
-        Mark.LOCKOUT: "lockout:acme/main big-1",
-        Mark.TARGET: "target:acme big-1",
-        Mark.FAULT: "breaker:acme",
-    }
 
 
 def test_a_cooldown_tells_whom_why_and_until_when() -> None:

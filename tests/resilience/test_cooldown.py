@@ -14,7 +14,6 @@ from omniroute.resilience.cooldown import (
     lockout_key,
     policy_of,
     read,
-    ready_at_ms,
     target_key,
 )
 from omniroute.resilience.verdict import Mark
@@ -23,12 +22,16 @@ POLICY = Policy(base_s=5.0, max_s=300.0, hint_max_s=86400.0)
 T0 = 1_790_000_000_000
 
 
+def ready_at_ms(stored: bytes | None) -> int:
+    """From when on the subject may be asked; 0 when nothing is known against it."""
+    return 0 if stored is None else read(stored).until_ms
+
+
 def rests_s(stored: bytes, now_ms: int) -> float:
     return (ready_at_ms(stored) - now_ms) / 1000
 
 
-def test_nothing_known_is_ready_at_once() -> None:
-    assert ready_at_ms(None) == 0
+def test_a_success_of_which_nothing_is_known_leaves_nothing() -> None:
     assert after_success(None, T0) is None
 
 

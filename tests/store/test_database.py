@@ -182,8 +182,8 @@ def test_keys_are_added_listed_and_revoked(store):
     store.add_client_key(first)
     store.add_client_key(second)
     assert store.client_keys() == [second, first]
-    assert store.revoke_client_key("k1", 9)
-    assert not store.revoke_client_key("k1", 10)
+    assert store.keys.revoke("k1", 9)
+    assert not store.keys.revoke("k1", 10)
     assert store.client_keys() == [second]
     assert store.client_keys(revoked=True) == [second, first._replace(revoked_ms=9, version=2)]
     with pytest.raises(StoreError, match="UNIQUE"):

@@ -31,6 +31,7 @@ from omniroute.formats.claude.identity import MARK_BYTES, without_sealed
 from omniroute.formats.claude.requests import decode_request
 from omniroute.formats.claude.tap import ClaudeTap
 from omniroute.formats.claude.wire import FORMAT, UsageBody, usage_of
+from omniroute.formats.misread import member_of
 from omniroute.usage import Usage
 from omniroute.wire.jsonscan import (
     DuplicateMember,
@@ -111,7 +112,7 @@ class ClaudeDialect:
             raise GatewayError(
                 ErrorKind.BAD_REQUEST,
                 f"The request body is not a Messages request: {text}.",
-                param=_param_of(text),
+                param=member_of(text),
             ) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise GatewayError(
@@ -256,13 +257,3 @@ def _model(entry: ModelEntry) -> _Model:
 
 
 _LATEST_S: Final = 253_402_300_799  # the last second of the year 9999: later ones have no date
-
-
-def _param_of(text: str) -> str | None:
-    """The member a msgspec message is about: "… - at `$.stream`", "… required field `model`"."""
-    _, _, rest = text.rpartition("`$.")
-    if rest and rest is not text:
-        return rest.rstrip("`") or None
-    if "required field" in text:
-        return text.rpartition("field `")[2].rstrip("`")
-    return None

@@ -257,7 +257,6 @@ class OutContent(Struct, gc=False):
     role: str = field(default="user")
 
 
-decode_content = msgspec.json.Decoder(Content).decode
 decode_part = msgspec.json.Decoder(Part).decode
 decode_answer = msgspec.json.Decoder(Answer).decode
 decode_raw_answer = msgspec.json.Decoder(RawAnswer).decode

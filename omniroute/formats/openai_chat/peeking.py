@@ -11,6 +11,7 @@ import msgspec
 
 from omniroute.errors import ErrorKind, GatewayError
 from omniroute.formats.base import ChoiceCount, Peek, Temperature, TokenCount, larger
+from omniroute.formats.misread import member_of
 from omniroute.formats.openai_chat.wire import NOTHING
 from omniroute.wire.jsonscan import (
     DuplicateMember,
@@ -66,7 +67,7 @@ def peek(body: bytes) -> Peek:
         raise GatewayError(
             ErrorKind.BAD_REQUEST,
             f"The request body is not a chat completion request: {text}.",
-            param=_param_of(text),
+            param=member_of(text),
         ) from None
     except RecursionError:
         raise GatewayError(
@@ -94,16 +95,6 @@ def peek(body: bytes) -> Peek:
         read.temperature,
         read.prompt_cache_key or "",
     )
-
-
-def _param_of(text: str) -> str | None:
-    """The member a msgspec message is about: "… - at `$.stream`", "… required field `model`"."""
-    _, _, rest = text.rpartition("`$.")
-    if rest and rest is not text:
-        return rest.rstrip("`") or None
-    if "required field" in text:
-        return text.rpartition("field `")[2].rstrip("`")
-    return None
 
 
 class _StreamOptions(msgspec.Struct, gc=False):

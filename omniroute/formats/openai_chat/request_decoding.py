@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats import ir
+from omniroute.formats.misread import member_of
 from omniroute.formats.openai_chat import tools
 from omniroute.formats.openai_chat.reasoning import reasoning_parts, shown_text
 from omniroute.formats.openai_chat.wire import (
@@ -130,7 +131,7 @@ def decode_request(body: bytes) -> ir.Request:
     except msgspec.ValidationError as error:
         text = str(error)
         raise ir.FormatError(
-            f"The request body is not a chat completion request: {text}.", _param_of(text)
+            f"The request body is not a chat completion request: {text}.", member_of(text)
         ) from None
     except UNREADABLE as error:
         raise ir.FormatError(f"The request body is not valid JSON: {error}.") from None
@@ -158,13 +159,6 @@ def decode_request(body: bytes) -> ir.Request:
         extra["metadata"] = given.metadata
     _Conversation(members["messages"], request).read(given.messages)
     return request
-
-
-def _param_of(text: str) -> str | None:
-    _, found, rest = text.rpartition("`$.")
-    if found:
-        return rest.rstrip("`") or None
-    return text.rpartition("field `")[2].rstrip("`") if "required field" in text else None
 
 
 def _sampling(given: _Request) -> ir.Sampling:

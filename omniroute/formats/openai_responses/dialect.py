@@ -19,6 +19,7 @@ from omniroute.formats.base import (
     TokenCount,
     UpstreamError,
 )
+from omniroute.formats.misread import member_of
 from omniroute.formats.openai_chat.lists import model_entry, model_list
 from omniroute.formats.openai_responses import errors
 from omniroute.formats.openai_responses.failing import failure
@@ -70,7 +71,7 @@ class ResponsesDialect:
             raise GatewayError(
                 ErrorKind.BAD_REQUEST,
                 f"The request body is not a Responses request: {text}.",
-                param=_param_of(text),
+                param=member_of(text),
             ) from None
         except RecursionError:
             raise GatewayError(
@@ -162,13 +163,3 @@ class ResponsesDialect:
 
     def model_entry(self, entry: ModelEntry) -> bytes:
         return model_entry(entry)
-
-
-def _param_of(text: str) -> str | None:
-    """The member a msgspec message is about: "… - at `$.stream`", "… required field `model`"."""
-    _, found, rest = text.rpartition("`$.")
-    if found:
-        return rest.rstrip("`") or None
-    if "required field" in text:
-        return text.rpartition("field `")[2].rstrip("`")
-    return None
