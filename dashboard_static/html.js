@@ -8,3 +8,6 @@ import { h } from "preact";
 
 /** @type {(strings: TemplateStringsArray, ...values: Value[]) => any} */
 export const html = htm.bind(h);
+
+/** A listener that hands on what was typed or chosen. @param {(value: string) => unknown} act */
+export const typed = (act) => (/** @type {any} */ event) => act(event.currentTarget.value);

@@ -3,13 +3,13 @@
 import { useEffect } from "preact/hooks";
 
 import { get } from "../api.js";
-import { html } from "../html.js";
+import { html, typed } from "../html.js";
 import { t } from "../i18n.js";
 import { beat, conditions, follow } from "../live.js";
 import { place, setQuery } from "../router.js";
-import { amount, Countdown, limitName, QuotaBar } from "../ui/limit.js";
+import { amount, Countdown, countdown, limitName, QuotaBar } from "../ui/limit.js";
 import { Badge, Card, Empty, Loaded, Meter, PageHead, Tabs, Time, useRead } from "../ui/parts.js";
-import { Table } from "../ui/table.js";
+import { figure, Table } from "../ui/table.js";
 import { Budgets } from "./limits/budgets.js";
 import { budgets, chosen, fullness, KINDS, ownerName, throttled } from "./limits/rows.js";
 
@@ -54,7 +54,7 @@ function Throttled({ data }) {
 
 /** @param {{rows: any[], keys: any[]}} props */
 function Limits({ rows, keys }) {
-  const figure = (/** @type {string} */ key, /** @type {string} */ title) => ({
+  const measured = (/** @type {string} */ key, /** @type {string} */ title) => ({
     key,
     title,
     number: true,
@@ -67,11 +67,11 @@ function Limits({ rows, keys }) {
     { key: "name", title: t("limits.what"), sort: limitName, render: limitName },
     { key: "bar", title: t("limits.full"), sort: fullness, render: (row) => html`<${Meter}
         used=${row.used} reserved=${row.reserved} limit=${row.limit} label=${`${nameOf(row, keys)}, ${limitName(row)}`} />` },
-    figure("used", t("limits.used")),
-    figure("reserved", t("limits.reserved")),
-    figure("left", t("limits.left")),
-    figure("limit", t("limits.limit")),
-    { key: "resets", title: t("limits.anew"), number: true, render: (row) => html`<${Countdown} ms=${row.resets_ms} />` },
+    measured("used", t("limits.used")),
+    measured("reserved", t("limits.reserved")),
+    measured("left", t("limits.left")),
+    measured("limit", t("limits.limit")),
+    figure("resets_ms", t("limits.anew"), countdown),
   ];
   return html`<${Table} columns=${columns} rows=${rows} rowKey=${(row) => row.key} label=${t("limits.all")}
     empty=${html`<${Empty} title=${t("limits.none")}><p>${t("limits.none.hint")}</p><//>`} />`;
@@ -110,7 +110,7 @@ export default function Page() {
           <div class="filters">
             <label>
               <span>${t("common.search")}</span>
-              <input type="search" value=${q} onInput=${(event) => setQuery({ q: event.currentTarget.value })} />
+              <input type="search" value=${q} onInput=${typed((value) => setQuery({ q: value }))} />
             </label>
           </div>
           <${Limits} rows=${chosen(data.limits, data.keys, kind, q)} keys=${data.keys} />

@@ -4,13 +4,13 @@ import { useEffect, useState } from "preact/hooks";
 
 import { del, get } from "../api.js";
 import { count } from "../format.js";
-import { html } from "../html.js";
+import { html, typed } from "../html.js";
 import { t } from "../i18n.js";
 import { beat, conditions, follow } from "../live.js";
 import { place, setQuery } from "../router.js";
 import { Confirm } from "../ui/dialog.js";
 import { Badge, Empty, Loaded, PageHead, Tabs, useRead } from "../ui/parts.js";
-import { Table } from "../ui/table.js";
+import { figure, Table } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 import { ProviderCard } from "./providers/card.js";
 import { AccountDialog, ProviderDialog } from "./providers/edit.js";
@@ -49,7 +49,7 @@ function Known({ providers, open }) {
         ${row.name} <span class="dim mono">${row.prefixes[0]}/</span>` },
     { key: "tier", title: t("providers.tier"), sort: (row) => TIERS.indexOf(row.tier), render: (row) => t(`providers.tier.${row.tier}`) },
     { key: "format", title: t("providers.format"), sort: (row) => row.format, render: (row) => formatName(row.format) },
-    { key: "models", title: t("providers.models"), number: true, sort: (row) => row.models, render: (row) => count(row.models) },
+    figure("models", t("providers.models"), count),
     { key: "state", title: t("providers.accounts.title"), number: true, sort: (row) => row.connections, render: (row) =>
         isSetUp(row) ? html`<${Badge} tone="ok">${t("providers.set_up")}<//>` : "–" },
     { key: "add", title: t("common.add"), render: (row) => html`<button type="button" class="small"
@@ -116,11 +116,11 @@ export default function Providers() {
     <div class="filters">
       <label>
         <span>${t("common.search")}</span>
-        <input type="search" value=${q} onInput=${(event) => setQuery({ q: event.currentTarget.value })} />
+        <input type="search" value=${q} onInput=${typed((value) => setQuery({ q: value }))} />
       </label>
       <label>
         <span>${t("providers.tier")}</span>
-        <select value=${tier} onChange=${(event) => setQuery({ tier: event.currentTarget.value })}>
+        <select value=${tier} onChange=${typed((value) => setQuery({ tier: value }))}>
           <option value="">${t("common.all")}</option>
           ${TIERS.map((each) => html`<option value=${each}>${t(`providers.tier.${each}`)}</option>`)}
         </select>

@@ -14,6 +14,9 @@ export function Countdown({ ms }) {
   </time>`;
 }
 
+/** The same in a column of a table. @param {number} ms */
+export const countdown = (ms) => html`<${Countdown} ms=${ms} />`;
+
 /** An amount with its unit; of a gap, milliseconds. Pure. @param {string} measure @param {number} value */
 export const amount = (measure, value) =>
   measure === "usd" ? usd(value) : measure === "gap" ? t("limit.ms", { count: count(value) }) : count(value);

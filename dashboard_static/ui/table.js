@@ -20,6 +20,16 @@ import { Empty } from "./parts.js";
 /** @param {Column} column @param {any} row */
 const cell = (column, row) => (column.render ? column.render(row) : row[column.key]);
 
+/** A column of a number that the row has under `key`, sorted by it; "–" where there is none.
+ *  @param {string} key @param {string} title @param {(value: number) => any} [as] @returns {Column} */
+export const figure = (key, title, as = String) => ({
+  key,
+  title,
+  number: true,
+  sort: (row) => row[key] ?? -1,
+  render: (row) => (row[key] === null || row[key] === undefined ? "–" : as(row[key])),
+});
+
 /** Sorted copy; equal rows keep their order. Pure.
  *  @param {any[]} rows @param {((row: any) => string | number) | undefined} by @param {boolean} down */
 export function sorted(rows, by, down) {

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { patch, post } from "../../api.js";
 import { percent } from "../../format.js";
-import { html } from "../../html.js";
+import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
@@ -47,7 +47,7 @@ function Members({ members, change, suggestions, isWeighted }) {
     <//>`}
     <div class="row">
       <input class="grow" list="combo-models" aria-label=${t("combos.member.add")} placeholder=${t("combos.member.placeholder")} value=${wanted}
-        onInput=${(event) => setWanted(event.currentTarget.value)}
+        onInput=${typed(setWanted)}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && (event.preventDefault(), add())} />
       <datalist id="combo-models">${suggestions.map((each) => html`<option value=${each} />`)}</datalist>
       <button type="button" onClick=${add}>${t("combos.member.add")}</button>

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { get, post } from "../../api.js";
-import { html } from "../../html.js";
+import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Countdown } from "../../ui/limit.js";
@@ -39,12 +39,12 @@ export function DryRunDialog({ model: asked, suggestions, onClose }) {
     <div class="filters">
       <label>
         <span>${t("combos.dry.model")}</span>
-        <input list="dry-models" value=${model} onChange=${(event) => setModel(event.currentTarget.value.trim())} />
+        <input list="dry-models" value=${model} onChange=${typed((value) => setModel(value.trim()))} />
         <datalist id="dry-models">${suggestions.map((each) => html`<option value=${each} />`)}</datalist>
       </label>
       <label>
         <span>${t("combos.dry.key")}</span>
-        <select value=${key} onChange=${(event) => setKey(event.currentTarget.value)}>
+        <select value=${key} onChange=${typed(setKey)}>
           <option value="">${t("combos.dry.any")}</option>
           ${(keys.data?.keys ?? []).map((/** @type {any} */ each) => html`<option value=${each.id}>${each.name}</option>`)}
         </select>

@@ -3,12 +3,13 @@
 import { useState } from "preact/hooks";
 
 import { del, post } from "../../api.js";
+import { count } from "../../format.js";
 import { html } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Confirm } from "../../ui/dialog.js";
-import { Countdown } from "../../ui/limit.js";
+import { countdown } from "../../ui/limit.js";
 import { Badge, Card, Empty } from "../../ui/parts.js";
-import { Table } from "../../ui/table.js";
+import { figure, Table } from "../../ui/table.js";
 import { toast } from "../../ui/toast.js";
 import { held, tone } from "./told.js";
 
@@ -27,8 +28,8 @@ export function Held({ health, reload }) {
     { key: "kind", title: t("health.kind"), sort: (row) => row.kind, render: (row) => t(`health.kind.${row.kind}`) },
     { key: "subject", title: t("health.subject"), sort: (row) => row.subject, render: (row) => html`<span class="mono">${row.subject}${row.detail && ` ${row.detail}`}</span>` },
     { key: "state", title: t("health.state"), sort: (row) => row.state, render: (row) => html`<${Badge} tone=${tone(row)}>${t(`health.state.${row.state}`)}<//>` },
-    { key: "ends", title: t("health.ends"), number: true, sort: (row) => row.until_ms ?? 0, render: (row) => html`<${Countdown} ms=${row.until_ms} />` },
-    { key: "failures", title: t("health.failures"), number: true, sort: (row) => row.failures, render: (row) => row.failures },
+    figure("until_ms", t("health.ends"), countdown),
+    figure("failures", t("health.failures"), count),
     { key: "reason", title: t("health.reason"), render: (row) => html`<span class="reason" title=${row.text}>${row.reason}</span>` },
     { key: "reset", title: t("health.reset"), render: (row) => html`<button type="button" class="small"
         aria-label=${t("health.reset.name", { name: row.subject })} onClick=${() => setLifting(row)}>${t("health.reset")}</button>` },

@@ -2,13 +2,13 @@
 
 import { get } from "../../api.js";
 import { count, latency, percent } from "../../format.js";
-import { html } from "../../html.js";
+import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { beat } from "../../live.js";
 import { place, setQuery } from "../../router.js";
 import { Chart } from "../../ui/chart.js";
 import { Card, Empty, Loaded, Tabs, useRead } from "../../ui/parts.js";
-import { Table } from "../../ui/table.js";
+import { figure, Table } from "../../ui/table.js";
 import { overTime } from "./told.js";
 
 const HOUR_MS = 3_600_000;
@@ -28,7 +28,7 @@ const oneOf = (known, wanted) => known.find((each) => each === wanted) ?? known[
 /** @param {{label: string, name: string, value: string, options: readonly string[]}} props */
 const Choice = ({ label, name, value, options }) => html`<label>
   <span>${label}</span>
-  <select value=${value} onChange=${(event) => setQuery({ [name]: event.currentTarget.value })}>
+  <select value=${value} onChange=${typed((value) => setQuery({ [name]: value }))}>
     ${options.map((each) => html`<option value=${each}>${t(`health.${name}.${each}`)}</option>`)}
   </select>
 </label>`;
@@ -61,7 +61,7 @@ export function Latencies() {
   /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "name", title: t("health.provider"), sort: (row) => row.by.provider, render: (row) => row.by.provider },
-    { key: "requests", title: t("health.requests"), number: true, sort: (row) => row.requests, render: (row) => count(row.requests) },
+    figure("requests", t("health.requests"), count),
     { key: "errors", title: t("health.errors"), number: true, sort: (row) => row.errors / row.requests, render: (row) => percent(row.errors / row.requests) },
     of("p50_us", "p50"),
     of("p95_us", "p95"),

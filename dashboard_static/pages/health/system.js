@@ -8,29 +8,22 @@ import { html } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Confirm } from "../../ui/dialog.js";
 import { Badge, Card, Meter, Stat, Time } from "../../ui/parts.js";
-import { Table } from "../../ui/table.js";
+import { figure, Table } from "../../ui/table.js";
 import { toast } from "../../ui/toast.js";
 
 /** @param {{processes: any[]}} props */
 export function Processes({ processes }) {
-  const number = (/** @type {string} */ key, /** @type {(value: number) => string} */ as) => ({
-    key,
-    title: t(`health.process.${key}`),
-    number: true,
-    sort: (/** @type {any} */ row) => row[key] ?? 0,
-    render: (/** @type {any} */ row) => (row[key] === undefined || row[key] === null ? "–" : as(row[key])),
-  });
   /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "process", title: t("health.process"), sort: (row) => row.process, render: (row) => row.process },
     { key: "state", title: t("health.state"), render: (row) =>
         row.state ? html`<${Badge} tone=${row.state === "ready" ? "ok" : "bad"}>${row.state}<//>` : html`<${Badge} tone="ok">${t("health.runs")}<//>` },
-    number("inflight", count),
-    number("restarts", count),
-    number("memory_bytes", bytes),
-    number("cpu_s", (value) => duration(value)),
-    number("threads", count),
-    number("pid", String),
+    figure("inflight", t("health.process.inflight"), count),
+    figure("restarts", t("health.process.restarts"), count),
+    figure("memory_bytes", t("health.process.memory_bytes"), bytes),
+    figure("cpu_s", t("health.process.cpu_s"), duration),
+    figure("threads", t("health.process.threads"), count),
+    figure("pid", t("health.process.pid"), String),
   ];
   return html`<${Card} title=${t("health.processes")}>
     <${Table} columns=${columns} rows=${processes} rowKey=${(row) => row.process} label=${t("health.processes")} />
@@ -45,9 +38,9 @@ export function Jobs({ jobs }) {
     { key: "name", title: t("health.job"), sort: (row) => row.name, render: (row) => row.name },
     { key: "state", title: t("health.state"), sort: (row) => row.state, render: (row) => html`<${Badge}
         tone=${row.state === "failing" ? "bad" : row.state === "running" ? "info" : "ok"} title=${row.error}>${t(`health.job.${row.state}`)}<//>` },
-    { key: "every", title: t("health.job.every"), number: true, render: (row) => (row.every_s ? duration(row.every_s) : "–") },
-    { key: "last", title: t("health.job.last"), number: true, render: (row) => html`<${Time} ms=${row.last_ms} />` },
-    { key: "runs", title: t("health.job.runs"), number: true, sort: (row) => row.runs, render: (row) => count(row.runs) },
+    figure("every_s", t("health.job.every"), duration),
+    figure("last_ms", t("health.job.last"), (ms) => html`<${Time} ms=${ms} />`),
+    figure("runs", t("health.job.runs"), count),
     { key: "error", title: t("health.job.error"), render: (row) => row.error || "–" },
   ];
   return html`<${Card} title=${t("health.jobs")}>
@@ -89,7 +82,7 @@ export function Data({ system }) {
   /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "name", title: t("health.file"), sort: (row) => row.name, render: (row) => html`<span class="mono">${row.name}</span>` },
-    { key: "size", title: t("health.size"), number: true, sort: (row) => row.size, render: (row) => bytes(row.size) },
+    figure("size", t("health.size"), bytes),
   ];
   return html`<${Card} title=${t("health.data")}>
     <div class="stack">

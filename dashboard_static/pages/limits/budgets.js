@@ -8,9 +8,9 @@ import { html } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Confirm, Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
-import { Countdown } from "../../ui/limit.js";
+import { countdown } from "../../ui/limit.js";
 import { Badge, Card, Empty, Meter } from "../../ui/parts.js";
-import { Table } from "../../ui/table.js";
+import { figure, Table } from "../../ui/table.js";
 import { toast } from "../../ui/toast.js";
 import { PERIODS } from "./rows.js";
 
@@ -75,24 +75,17 @@ export function Budgets({ rows, data, reload }) {
     reload();
   };
   const nameOf = (/** @type {any} */ row) => (row.owner === "tier" ? t(`limits.tier.${row.ownerId}`) : row.name);
-  const money = (/** @type {string} */ key, /** @type {string} */ title) => ({
-    key,
-    title,
-    number: true,
-    sort: (/** @type {any} */ row) => row[key],
-    render: (/** @type {any} */ row) => usd(row[key]),
-  });
   /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "name", title: t("limits.owner"), sort: nameOf, render: (row) => html`${nameOf(row)} <${Badge}>${t(`limits.kind.${row.owner}`)}<//>` },
     { key: "period", title: t("limits.period"), render: (row) => t(`limits.period.${row.period}`) },
     { key: "bar", title: t("limits.used"), render: (row) => html`<${Meter}
         used=${row.used_microusd} reserved=${row.reserved_microusd} limit=${row.limit_microusd} label=${t("limits.budget.bar", { name: nameOf(row) })} />` },
-    money("used_microusd", t("limits.used")),
-    money("reserved_microusd", t("limits.reserved")),
-    { key: "left", title: t("limits.left"), number: true, sort: (row) => row.leftUsd, render: (row) => usd(row.leftUsd * 1e6) },
-    money("limit_microusd", t("limits.limit")),
-    { key: "resets", title: t("limits.anew"), number: true, render: (row) => html`<${Countdown} ms=${row.resetsMs} />` },
+    figure("used_microusd", t("limits.used"), usd),
+    figure("reserved_microusd", t("limits.reserved"), usd),
+    figure("leftUsd", t("limits.left"), (left) => usd(left * 1e6)),
+    figure("limit_microusd", t("limits.limit"), usd),
+    figure("resetsMs", t("limits.anew"), countdown),
     { key: "actions", title: t("common.edit"), render: (row) =>
         row.source === "file"
           ? html`<${Badge} title=${t("common.from_file.hint")}>${t("common.from_file")}<//>`

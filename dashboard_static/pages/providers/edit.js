@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { patch, post } from "../../api.js";
-import { html } from "../../html.js";
+import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
@@ -28,7 +28,7 @@ function Quotas({ quotas, change }) {
   const select = (/** @type {number} */ at, /** @type {string} */ name, /** @type {string[]} */ values) => html`<select
     aria-label=${t(`providers.quota.${name}`)}
     value=${quotas[at][name] ?? values[0]}
-    onChange=${(event) => set(at, name, event.currentTarget.value)}
+    onChange=${typed((value) => set(at, name, value))}
   >
     ${choices(values, `providers.${name}`).map(({ value, title }) => html`<option value=${value}>${title}</option>`)}
   </select>`;

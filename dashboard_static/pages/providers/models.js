@@ -4,13 +4,13 @@ import { useState } from "preact/hooks";
 
 import { del, get, patch, post } from "../../api.js";
 import { count } from "../../format.js";
-import { html } from "../../html.js";
+import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
 import { Badge, Empty, ErrorNote, Loaded, Skeleton, useRead } from "../../ui/parts.js";
 import { Switch } from "../../ui/switch.js";
-import { Table } from "../../ui/table.js";
+import { figure, Table } from "../../ui/table.js";
 import { toast, toastError } from "../../ui/toast.js";
 import { pathOf } from "./account.js";
 import { cleared } from "./standing.js";
@@ -87,15 +87,14 @@ export function ModelsDialog({ provider, accounts, onClose, onDone }) {
     setAdding(false);
     changed();
   };
-  const usd = (/** @type {number | null} */ value) => (value === null ? "–" : `$${value}`);
+  const usd = (/** @type {number} */ value) => `$${value}`;
   /** @type {(stored: Set<string>) => import("../../ui/table.js").Column[]} */
   const columns = (stored) => [
     { key: "id", title: t("providers.model"), sort: (row) => row.id, render: (row) => html`
         <span class="mono">${row.name}</span> ${row.isCustom && html`<${Badge} tone="info">${t("providers.custom")}<//>`}` },
-    { key: "context", title: t("providers.context"), number: true, sort: (row) => row.contextTokens ?? 0,
-      render: (row) => (row.contextTokens ? count(row.contextTokens) : "–") },
-    { key: "in", title: t("providers.price.in"), number: true, render: (row) => usd(row.inputUsd) },
-    { key: "out", title: t("providers.price.out"), number: true, render: (row) => usd(row.outputUsd) },
+    figure("contextTokens", t("providers.context"), count),
+    figure("inputUsd", t("providers.price.in"), usd),
+    figure("outputUsd", t("providers.price.out"), usd),
     { key: "on", title: t("providers.shown"), render: (row) => html`<span class="row">
         <${Switch} on=${row.isActive} label=${t("providers.use", { name: row.name })} change=${(on) => show(row, on)} />
         ${row.isCustom && stored.has(`${provider.id}/${row.id}`) &&
@@ -120,7 +119,7 @@ export function ModelsDialog({ provider, accounts, onClose, onDone }) {
       ${({ models, stored }) => html`
         ${models.length > 8 &&
         html`<input type="search" aria-label=${t("common.search")} placeholder=${t("common.search")} value=${search}
-          onInput=${(event) => setSearch(event.currentTarget.value)} />`}
+          onInput=${typed(setSearch)} />`}
         <${Table} columns=${columns(stored)} label=${t("providers.models")}
           rows=${models.filter((/** @type {any} */ each) => each.name.toLowerCase().includes(search.toLowerCase()))}
           empty=${html`<${Empty} title=${t("providers.models.none")} />`} />
