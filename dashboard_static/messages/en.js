@@ -14,11 +14,13 @@ import logs from "./en/logs.js";
 import translator from "./en/translator.js";
 import setting from "./en/setting.js";
 import settings from "./en/settings.js";
+import analytics from "./en/analytics.js";
 import shared from "./en/shared.js";
 
 /** @type {Record<string, string>} */
 export default {
   ...shared,
+  ...analytics,
   ...settings,
   ...setting,
   ...translator,

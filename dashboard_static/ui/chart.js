@@ -56,6 +56,8 @@ export function Chart({ times, series, label, stack = false, value = String }) {
       if (gone || !frame.current) return;
       const values = series.map((each) => each.values);
       const shown = stack ? stacked(values) : values;
+      // The highest of a stack is drawn first, so that each area ends where the one below it begins.
+      const order = series.map((_, at) => (stack ? series.length - 1 - at : at));
       const axis = { stroke: ink("--dim"), grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false } };
       const options = {
         width: frame.current.clientWidth,
@@ -65,17 +67,17 @@ export function Chart({ times, series, label, stack = false, value = String }) {
         axes: [axis, { ...axis, size: 64, values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(value) }],
         series: [
           {},
-          ...series.map((each, at) => ({
-            label: each.title,
+          ...order.map((at) => ({
+            label: series[at].title,
             stroke: colour(at),
-            fill: stack ? `${colour(at)}33` : undefined,
+            fill: stack ? colour(at) : undefined,
             width: 2,
             value: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ ___, /** @type {number | null} */ index) =>
               shownAt(values[at], index, value),
           })),
         ],
       };
-      plot = new UPlot(options, [times.map((each) => each / 1000), ...shown], frame.current);
+      plot = new UPlot(options, [times.map((each) => each / 1000), ...order.map((at) => shown[at])], frame.current);
       watch.observe(frame.current);
     });
     return () => {
