@@ -127,7 +127,7 @@ export function LongTable({ columns, rows, label, rowKey, onRow, onEnd, onTop, r
   };
   const scroll = (/** @type {Event} */ event) => {
     const at = /** @type {HTMLElement} */ (event.currentTarget);
-    setTop(at.scrollTop);
+    setTop(at.scrollTop - (at.scrollTop % ROW_PX)); // drawn anew when another row comes first
     if (onTop && (at.scrollTop < ROW_PX) !== (top < ROW_PX)) onTop(at.scrollTop < ROW_PX);
     if (onEnd && at.scrollTop + at.clientHeight > at.scrollHeight - 20 * ROW_PX) onEnd();
   };
