@@ -2,8 +2,9 @@
 
 In one transaction the change is written and the whole configuration compiled with it. What then
 does not hold is refused, and nothing has changed: 422 naming the field where the change itself is
-wrong, 409 where something else would no longer work. Otherwise it is committed and published, and
-workers act on it from their next request on. One change is made at a time; every call blocks.
+wrong, 409 where something else would no longer work, 403 where a stored secret would go elsewhere
+and whoever asks neither knows it nor may do everything. Otherwise it is committed and published,
+and workers act on it from their next request on. One change is made at a time; every call blocks.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from omniroute.config.schema import sections
 from omniroute.config.setting import Setting, is_secret
 from omniroute.config.stored import SETTING
 from omniroute.control.configuration import Compiled, Configuration
-from omniroute.control.refusal import Detail, conflict, invalid_fields
+from omniroute.control.destinations import destinations, moved
+from omniroute.control.refusal import Denied, Detail, conflict, invalid_fields
 from omniroute.control.sealing import HIDDEN, opened
 from omniroute.installation import Installation, InstallationError
 from omniroute.snapshot import Snapshot
@@ -42,7 +44,11 @@ class _Undone(Exception):
 
 
 class Changing:
-    """Makes changes, and what every kind of them needs. Cheap to make."""
+    """Makes the changes of one caller, and what every kind of them needs. Cheap to make.
+
+    `unlimited`: the caller may do everything, such as send a secret that it does not know to
+    another address.
+    """
 
     def __init__(
         self,
@@ -50,11 +56,15 @@ class Changing:
         configuration: Configuration,
         installation: Installation,
         now_ms: Callable[[], int],
+        *,
+        unlimited: bool = False,
     ) -> None:
         self._store = store
         self._configuration = configuration
         self._installation = installation
         self._now_ms = now_ms
+        self._unlimited = unlimited
+        self._given_texts: set[str] = set()  # which the caller knows, secrets among them
 
     def change(self, work: Callable[[], T], *touched: StoredName) -> T:
         """What `work` writes is kept if the configuration holds with it, and then put in force.
@@ -70,6 +80,7 @@ class Changing:
                 result = work()
                 compiled = self._compiled()
                 self._refuse_harm(compiled, touched)
+                self._refuse_moves(compiled)
             try:
                 configuration.put_in_force(compiled)
             except (InstallationError, StateError, StoreError) as error:
@@ -96,6 +107,29 @@ class Changing:
         own = [(name, compiled.left_out[name]) for name in new if name in touched]
         raise invalid_fields(*(Detail(_field(name, error), rule_of(error)) for name, error in own))
 
+    def _refuse_moves(self, compiled: Compiled) -> None:
+        """A secret goes elsewhere only by the hand of who knows it."""
+        if self._unlimited:
+            return
+        registry = self._configuration.registry()
+        before, after = (
+            destinations(settings, registry) for settings in (self._settings(), compiled.settings)
+        )
+        if whose := moved(before, after, self._given_texts):
+            raise Denied(
+                403,
+                f"the {whose} has a secret, which this would send elsewhere or otherwise; give the "
+                "secret in the same request, or use a key with the scope `admin`",
+            )
+
+    def _learn(self, value: object) -> None:
+        """The caller has sent this, and so knows it."""
+        if isinstance(value, str):
+            self._given_texts.add(value)
+        elif isinstance(value, Mapping):
+            for item in value.values():
+                self._learn(item)
+
     def trial(self, work: Callable[[], object], *touched: StoredName) -> Snapshot:
         """The snapshot that there would be after a change, which is not kept.
 
@@ -107,6 +141,7 @@ class Changing:
                 work()
                 compiled = self._compiled()
                 self._refuse_harm(compiled, touched)
+                self._refuse_moves(compiled)
                 raise _Undone
         return compiled.snapshot
 

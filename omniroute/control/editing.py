@@ -25,6 +25,15 @@ from omniroute.store.interface import Entity, EntityChanged, EntityExists, Entit
 
 # Kinds whose settings name a provider, which may be by a short prefix.
 _OF_PROVIDER: Final = frozenset({"connection", "model", "budget"})
+# Who is let in, and how long it can be seen who changed what: not for those who may only configure.
+_RESERVED: Final = frozenset(
+    {
+        ("server", "require_api_key"),
+        ("server", "allowed_hosts"),
+        ("retention", "audit_days"),
+        ("retention", "audit_rows"),
+    }
+)
 
 
 class Thing(NamedTuple):
@@ -102,6 +111,7 @@ class Editing(Changing):
 
     def store_new(self, kind: str, values: Mapping[str, Any]) -> Entity:
         """What creating writes, as part of a larger `change` or `trial`. Raises Denied."""
+        self._learn(values)
         made = self._given(kind, values)
         id_ = id_of(kind, made)
         self._refuse_declared(kind, id_)
@@ -128,6 +138,7 @@ class Editing(Changing):
         self, kind: str, id_: str, changes: Mapping[str, Any], match: Match = any_version
     ) -> tuple[Thing, Entity]:
         """What patching writes, as part of a larger `change` or `trial`. Raises Denied."""
+        self._learn(changes)
         self._refuse_declared(kind, id_)
         known = self._expected(kind, id_, match)
         made = self._changed(known, changes)
@@ -215,6 +226,7 @@ class Editing(Changing):
         self, name: str, changes: Mapping[str, Any], match: Match
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         struct = STRUCTS[name]
+        self._learn(changes)
         entity = self._store.entities.get(SETTING, name)
         match(0 if entity is None else entity.version)
         known = {} if entity is None else self._opened(entity)
@@ -287,6 +299,8 @@ class Editing(Changing):
     def _refuse_given(self, name: str, changes: Mapping[str, Any]) -> None:
         origin = self._settings().origin
         for key in changes:
+            if (name, key) in _RESERVED and not self._unlimited:
+                raise Denied(403, f"to change {name}.{key} takes the scope `admin`")
             if not storable(name, key):
                 raise conflict(
                     f"{name}.{key} takes effect at a start only; set it in the configuration file"

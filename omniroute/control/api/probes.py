@@ -11,7 +11,7 @@ from omniroute.config import ConnectionSettings, StoredName
 from omniroute.control.api.declare import Call, Route
 from omniroute.control.api.services import Services
 from omniroute.control.api.things import editing_of, in_wire_names
-from omniroute.control.editing import Thing
+from omniroute.control.editing import Editing, Thing
 from omniroute.control.policy import Policy
 from omniroute.control.probing import Outcome, probe_all, probing
 from omniroute.control.refusal import Denied, conflict, missing
@@ -131,7 +131,9 @@ async def validate(call: Call) -> Outcome:
     name = f"validation-{secrets.token_hex(4)}"
     provider = name if wish.format is not None else wish.provider
     with in_wire_names(ConnectionSettings):
-        snapshot = await call.blocking(_with_unsaved, call.services, wish, provider, name)
+        snapshot = await call.blocking(
+            _with_unsaved, editing_of(call.services, call.actor), wish, provider, name
+        )
     id_ = next((one.id for one in snapshot.connections if one.name == name), f"{provider}/{name}")
     async with probing(snapshot, call.services.installation) as prober:
         outcome = await prober.probe(id_, wish.validationModelId)
@@ -197,8 +199,7 @@ def _with_it_on(services: Services, id_: str) -> Snapshot:
         return snapshot  # it is left out: the prober says that it is not there
 
 
-def _with_unsaved(services: Services, wish: Unsaved, provider: str, name: str) -> Snapshot:
-    editing = editing_of(services)
+def _with_unsaved(editing: Editing, wish: Unsaved, provider: str, name: str) -> Snapshot:
 
     def work() -> None:
         if wish.format is not None:

@@ -15,6 +15,7 @@ from omniroute.config.urls import host_and_port, url_problem
 from omniroute.control.api.declare import Call, Route
 from omniroute.control.api.services import Services
 from omniroute.control.api.things import editing_of, in_wire_names
+from omniroute.control.editing import Editing
 from omniroute.control.policy import Policy
 from omniroute.control.refusal import invalid, missing
 from omniroute.control.sealing import HIDDEN, hidden
@@ -125,13 +126,14 @@ async def _set(call: Call, level: Level, id_: str, proxy: str | None) -> None:
     if level != "global" and not id_:
         raise invalid("id", "this field is needed")
     with in_wire_names(ComboSettings):
-        await call.blocking(_store, call.services, level, id_, proxy)
+        await call.blocking(
+            _store, editing_of(call.services, call.actor), call.services, level, id_, proxy
+        )
     shown = None if proxy is None else _bare(proxy)
     call.audit(f"proxy/{level}/{id_}".rstrip("/"), after={"proxy": shown})
 
 
-def _store(services: Services, level: Level, id_: str, proxy: str | None) -> None:
-    editing = editing_of(services)
+def _store(editing: Editing, services: Services, level: Level, id_: str, proxy: str | None) -> None:
     if level == "global":
         editing.change_sections({"server": {"proxy": proxy}})
         return

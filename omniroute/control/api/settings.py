@@ -3,6 +3,7 @@ change, which acts at the next request.
 
 Sections are those of the configuration file, in a path with dashes (`/api/settings/ip-filter`). The
 ETag of a section is the version of what is stored of it, that of `/api/settings` of all that is.
+What says who is let in, and how long the audit is kept, needs the scope `admin`.
 """
 
 import contextlib
@@ -82,7 +83,7 @@ async def change_all(call: Call) -> Answer:
     }
     with in_wire_names(Setting):
         before, after = await call.blocking(
-            editing_of(call.services).change_sections, changes, match_all=call.match
+            editing_of(call.services, call.actor).change_sections, changes, match_all=call.match
         )
     call.audit("settings", before=before, after=after)
     return await show_all(call)
@@ -118,7 +119,7 @@ def _routes(path: str, name: str) -> Iterator[Route]:
     async def change(call: Call) -> Answer:
         with _of_one(name), in_wire_names(Setting):
             before, after = await call.blocking(
-                editing_of(call.services).change_sections,
+                editing_of(call.services, call.actor).change_sections,
                 {name: shapes.values_of(call.body)},
                 call.match,
             )

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from omniroute.config.setting import Setting
+from omniroute.control.access import Actor
 from omniroute.control.api import shapes
 from omniroute.control.api.declare import Answer, Call, Route
 from omniroute.control.api.services import Services
@@ -25,7 +26,8 @@ from omniroute.control.refusal import Denied, Detail
 
 _SECRETS = (
     "A secret is shown as `[secret]`; sent back so, it stays what it is. What the configuration "
-    "file declares has the source `file` and cannot be changed here (409)."
+    "file declares has the source `file` and cannot be changed here (409). What would send a "
+    "secret elsewhere needs the secret itself in the same request, or the scope `admin` (403)."
 )
 
 
@@ -74,8 +76,15 @@ class Area:
         ]
 
 
-def editing_of(services: Services) -> Editing:
-    return Editing(services.store, services.configuration, services.installation, services.now_ms)
+def editing_of(services: Services, actor: Actor | None = None) -> Editing:
+    """For this caller. Without one it is for somebody who may not do everything."""
+    return Editing(
+        services.store,
+        services.configuration,
+        services.installation,
+        services.now_ms,
+        unlimited=actor is not None and Policy.ADMIN in actor.scopes,
+    )
 
 
 @contextlib.contextmanager
@@ -104,6 +113,7 @@ def routes(area: Area) -> tuple[Route, ...]:
     one = f"{area.path}/{{id}}"
     rest = _handlers(area)
     noun = area.kind
+    a_noun = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
     made = (
         Route(
             "GET",
@@ -117,7 +127,7 @@ def routes(area: Area) -> tuple[Route, ...]:
             "POST",
             area.path,
             Policy.WRITE,
-            f"Create a {noun}; it acts at the next request.",
+            f"Create {a_noun}; it acts at the next request.",
             rest["create"],
             input=shapes.taken(f"{area.noun}New", area.struct, area.omit),
             output=output,
@@ -131,7 +141,7 @@ def routes(area: Area) -> tuple[Route, ...]:
                 method,
                 one,
                 Policy.WRITE,
-                f"Change a {noun}: what is not given stays, null gives the default.",
+                f"Change {a_noun}: what is not given stays, null gives the default.",
                 rest["change"],
                 input=change,
                 output=output,
@@ -140,7 +150,7 @@ def routes(area: Area) -> tuple[Route, ...]:
             )
             for method in ("PUT", "PATCH")
         ),
-        Route("DELETE", one, Policy.WRITE, f"Delete a {noun}.", rest["delete"], editable=True),
+        Route("DELETE", one, Policy.WRITE, f"Delete {a_noun}.", rest["delete"], editable=True),
     )
     if not area.has_order:
         return made
@@ -166,7 +176,7 @@ def _handlers(area: Area) -> Mapping[str, Any]:
     async def create(call: Call) -> Any:
         with in_wire_names(area.struct):
             thing = await call.blocking(
-                editing_of(call.services).create, kind, shapes.values_of(call.body)
+                editing_of(call.services, call.actor).create, kind, shapes.values_of(call.body)
             )
         call.audit(f"{kind}/{thing.id}", after=thing.hidden())
         return await _answer(call, area, thing)
@@ -178,7 +188,7 @@ def _handlers(area: Area) -> Mapping[str, Any]:
     async def change(call: Call) -> Any:
         with in_wire_names(area.struct):
             before, after = await call.blocking(
-                editing_of(call.services).patch,
+                editing_of(call.services, call.actor).patch,
                 kind,
                 call.path["id"],
                 shapes.values_of(call.body),
@@ -189,7 +199,7 @@ def _handlers(area: Area) -> Mapping[str, Any]:
 
     async def delete(call: Call) -> None:
         thing = await call.blocking(
-            editing_of(call.services).delete, kind, call.path["id"], call.match
+            editing_of(call.services, call.actor).delete, kind, call.path["id"], call.match
         )
         call.audit(f"{kind}/{thing.id}", before=thing.hidden())
 

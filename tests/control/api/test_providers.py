@@ -117,3 +117,83 @@ async def test_what_is_wrong_with_a_node_is_told(
     answer = await owner.post("/api/provider-nodes", json=NODE | more)
     assert answer.status_code == 422
     assert answer.json()["error"]["details"][0]["field"] == field
+
+
+async def configurer(owner: httpx.AsyncClient) -> dict[str, str]:
+    """Headers of one who may configure, but not everything."""
+    wish = {"name": "configurer", "scopes": ["read", "write"]}
+    made = (await owner.post("/api/auth/keys", json=wish)).json()
+    return {"authorization": f"Bearer {made['key']}"}
+
+
+ELSEWHERE = "http://127.0.0.1:10/v1"
+NODE_OF_OPENAI = {"id": "openai", "baseUrl": ELSEWHERE}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "change"),
+    [
+        ("PATCH", "/api/providers/openai%2Fa", {"baseUrl": ELSEWHERE}),
+        ("PATCH", "/api/providers/openai%2Fa", {"baseUrl": ELSEWHERE, "apiKey": "[secret]"}),
+        ("PUT", "/api/providers/openai%2Fa", {"proxy": "http://127.0.0.1:10"}),
+        ("PATCH", "/api/providers/openai%2Fa", {"provider": "mine"}),
+        ("POST", "/api/provider-nodes", NODE_OF_OPENAI),
+        ("POST", "/api/provider-nodes", {"id": "openai", "proxy": "http://127.0.0.1:10"}),
+        ("POST", "/api/provider-nodes", {"id": "openai", "headers": {"x-to": "me"}}),
+        ("POST", "/api/provider-nodes", {"id": "openai", "authHeader": "x-mine"}),
+        ("PATCH", "/api/provider-nodes/mine", {"baseUrl": ELSEWHERE}),
+        ("POST", "/api/providers", {"provider": "mine", "name": "b", "baseUrl": ELSEWHERE}),
+        ("POST", "/api/providers/validate", {"provider": "mine", "baseUrl": ELSEWHERE}),
+        ("PUT", "/api/settings/server", {"proxy": "http://127.0.0.1:10"}),
+        ("PUT", "/api/settings/proxy", {"level": "global", "proxy": "http://127.0.0.1:10"}),
+        (
+            "PUT",
+            "/api/settings/proxy",
+            {"level": "connection", "id": "openai/a", "proxy": "http://127.0.0.1:10"},
+        ),
+        (
+            "POST",
+            "/api/combos",
+            {"name": "x", "models": ["openai/x"], "proxy": "http://127.0.0.1:10"},
+        ),
+    ],
+)
+async def test_who_does_not_know_a_secret_cannot_have_it_sent_elsewhere(
+    owner: httpx.AsyncClient,
+    services: Services,
+    method: str,
+    path: str,
+    change: dict[str, Any],
+) -> None:
+    connection = CONNECTION | {"apiKey": f"{CANARY}-of-openai"}
+    for made in (("/api/providers", connection), ("/api/provider-nodes", NODE)):
+        assert (await owner.post(made[0], json=made[1])).status_code == 201
+    version = services.configuration.version
+    refused = await owner.request(method, path, json=change, headers=await configurer(owner))
+    assert refused.status_code == 403, refused.text
+    assert "secret" in refused.json()["error"]["message"]
+    assert CANARY not in refused.text
+    assert services.configuration.version == version
+
+
+async def test_who_gives_the_secret_or_may_do_everything_sends_it_where_they_like(
+    owner: httpx.AsyncClient,
+) -> None:
+    await owner.post("/api/providers", json=CONNECTION)
+    headers = await configurer(owner)
+    change = {"baseUrl": ELSEWHERE, "apiKey": CANARY}
+    by_key = await owner.patch("/api/providers/openai%2Fa", json=change, headers=headers)
+    assert (by_key.status_code, by_key.json()["baseUrl"]) == (200, ELSEWHERE)
+    by_owner = await owner.patch("/api/providers/openai%2Fa", json={"baseUrl": None})
+    assert (by_owner.status_code, by_owner.json()["baseUrl"]) == (200, None)
+
+
+async def test_who_may_configure_does_all_that_moves_no_secret(owner: httpx.AsyncClient) -> None:
+    headers = await configurer(owner)
+    made = await owner.post("/api/provider-nodes", json=NODE, headers=headers)
+    assert made.status_code == 201, made.text
+    own = CONNECTION | {"provider": "mine"}
+    assert (await owner.post("/api/providers", json=own, headers=headers)).status_code == 201
+    change = {"priority": 3, "isActive": False, "apiKey": "[secret]"}
+    answer = await owner.patch("/api/providers/mine%2Fa", json=change, headers=headers)
+    assert (answer.status_code, answer.json()["priority"]) == (200, 3)

@@ -94,3 +94,25 @@ async def test_a_secret_setting_is_never_shown(owner: httpx.AsyncClient) -> None
         await owner.get("/api/compliance/audit-log"),
     ]
     assert all(canary not in answer.text for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        ("server", {"requireApiKey": False}),
+        ("server", {"allowedHosts": ["elsewhere.example"]}),
+        ("retention", {"auditDays": 1}),
+        ("retention", {"auditRows": 1}),
+    ],
+)
+async def test_who_is_let_in_and_how_long_the_audit_is_kept_is_the_owners_to_say(
+    owner: httpx.AsyncClient, section: str, change: dict[str, Any]
+) -> None:
+    wish = {"name": "configurer", "scopes": ["read", "write"]}
+    key = (await owner.post("/api/auth/keys", json=wish)).json()["key"]
+    headers = {"authorization": f"Bearer {key}"}
+    one = await owner.patch(f"/api/settings/{section}", json=change, headers=headers)
+    several = await owner.patch("/api/settings", json={section: change}, headers=headers)
+    assert (one.status_code, several.status_code) == (403, 403)
+    by_owner = await owner.patch(f"/api/settings/{section}", json=change)
+    assert by_owner.status_code == 200
