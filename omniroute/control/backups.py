@@ -3,8 +3,9 @@
 A backup is a copy of the database in the folder `backups` of the data directory, named by time and
 reason (`db_2026-11-28T22-01-02-123Z_manual.sqlite`). It is complete, so it is as confidential as
 the database itself: what is sealed stays sealed, digests are in it. Restoring replaces what people
-edit and the history by what the backup holds, while everything runs; how people sign in, and what
-was revoked since, stays as it is now. Every call blocks: for a thread. One restore at a time.
+edit and the history by what the backup holds, while everything runs; how people sign in, what was
+revoked or rotated since and the audit stay as they are now. Every call blocks: for a thread. One
+restore at a time.
 """
 
 import secrets
@@ -97,7 +98,7 @@ class Backups:
         """Puts any copy in the place of the database, after all checks and a backup.
 
         `prepare` may change the working copy, which has this version's schema by then.
-        `keep_revoked`: client keys that were revoked here stay so.
+        `keep_revoked`: client keys that were revoked or rotated here stay so.
         """
         with self._restoring:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -109,9 +110,11 @@ class Backups:
                 copies.check_schema(working)
                 prepare(working)
                 before = self.create(reason)
-                scrubbing.fill(working, self._store.path, keep_revoked=keep_revoked)
                 found = copies.check(working)
-                self._store.replace(working)
+                self._store.replace(
+                    working,
+                    lambda: scrubbing.fill(working, self._store.path, keep_revoked=keep_revoked),
+                )
             finally:
                 for path in self._folder.glob(f"{working.name}*"):
                     path.unlink()

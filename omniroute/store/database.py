@@ -86,13 +86,16 @@ class Store(Database):
 
                 migrate.upgrade(connection)
 
-    def replace(self, source: Path) -> None:
+    def replace(self, source: Path, complete: Callable[[], object] = lambda: None) -> None:
         """Makes this database what the one in `source` is, in one transaction.
 
-        `source` must have this version's schema. Writers of this process wait meanwhile; readers
-        see the old or the new. Raises `StoreError` and its kinds, and then nothing has changed.
+        `complete` may give `source` what it shall keep of this database, in which nobody writes
+        meanwhile: what it takes over is the last there is. `source` must have this version's
+        schema. Writers of this process wait; readers see the old or the new. Raises `StoreError`
+        and its kinds, and then nothing has changed.
         """
         with self.writers_waiting():
+            complete()
             copies.put_back(source, self.path, busy_timeout_ms=self.busy_timeout_ms)
             self._slice_ids.forget()
 

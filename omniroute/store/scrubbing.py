@@ -18,7 +18,7 @@ import msgspec
 
 from omniroute.store import rollups
 from omniroute.store.entities import VERSION_FACT
-from omniroute.store.interface import SEALED, AdminKey, translating
+from omniroute.store.interface import SEALED, AdminKey, AuditEntry, translating
 
 SIGN_IN_FACTS = "admin.%"
 """LIKE of the facts about signing in: they belong to an installation and never leave it."""
@@ -170,15 +170,16 @@ def readable(path: Path) -> tuple[dict[str, list[Any]], list[Any]]:
 def fill(path: Path, present: Path, *, keep_revoked: bool = True) -> None:
     """Completes a database that will take the place of the present one.
 
-    From the present one come: how people sign in, their sessions and admin keys; the digest of each
+    From the present one come: how people sign in, their sessions and admin keys; the audit, beside
+    what else the copy has of it, so that nobody erases a trail by going back; the digest of each
     key and each secret that a copy without credentials lacks, where the same thing has it there;
-    and, unless `keep_revoked` says otherwise, every revocation, so that no client key that was
-    revoked is in force again.
+    and, unless `keep_revoked` says otherwise, every revocation and rotation, so that no client key
+    is in force again that was ended.
     """
     with _opened(path, "complete the copy") as connection:
         connection.execute("ATTACH ? AS present", (str(present),))
         connection.execute("BEGIN IMMEDIATE")
-        for statement in (*_FILLING, *([_KEEP_REVOKED] if keep_revoked else [])):
+        for statement in (*_FILLING, *(_KEEP_REVOKED if keep_revoked else ())):
             connection.execute(statement)
         rows = connection.execute(
             "SELECT ours.rowid, ours.body, theirs.body FROM main.entities AS ours "
@@ -193,11 +194,16 @@ def fill(path: Path, present: Path, *, keep_revoked: bool = True) -> None:
 
 
 _KEEP_REVOKED = (
+    "UPDATE OR IGNORE main.client_keys SET (digest, previous_digest, previous_until_ms) = "
+    "(SELECT theirs.digest, theirs.previous_digest, theirs.previous_until_ms "
+    "FROM present.client_keys AS theirs WHERE theirs.id = client_keys.id) "
+    "WHERE id IN (SELECT id FROM present.client_keys WHERE digest IS NOT NULL)",
     "UPDATE main.client_keys SET revoked_ms = (SELECT theirs.revoked_ms "
     "FROM present.client_keys AS theirs WHERE theirs.id = client_keys.id) "
     "WHERE revoked_ms IS NULL AND id IN "
-    "(SELECT id FROM present.client_keys WHERE revoked_ms IS NOT NULL)"
+    "(SELECT id FROM present.client_keys WHERE revoked_ms IS NOT NULL)",
 )
+_AUDIT = ", ".join(f'"{name}"' for name in AuditEntry._fields if name != "id")
 _FILLING = (
     f"DELETE FROM main.meta WHERE name LIKE '{SIGN_IN_FACTS}'",
     f"INSERT INTO main.meta SELECT * FROM present.meta WHERE name LIKE '{SIGN_IN_FACTS}'",
@@ -210,6 +216,16 @@ _FILLING = (
     "INSERT OR REPLACE INTO main.admin_keys SELECT * FROM present.admin_keys",
     "UPDATE OR IGNORE main.client_keys SET digest = (SELECT theirs.digest "
     "FROM present.client_keys AS theirs WHERE theirs.id = client_keys.id) WHERE digest IS NULL",
+    # An entry of both is the present one's, since a copy may have it without its secrets. All are
+    # numbered anew, by time: the numbers of two databases have nothing to do with each other.
+    "DELETE FROM main.audit WHERE EXISTS (SELECT 1 FROM present.audit AS theirs "
+    "WHERE theirs.at_ms = audit.at_ms AND theirs.actor = audit.actor "
+    "AND theirs.action = audit.action AND theirs.entity = audit.entity)",
+    f"CREATE TEMP TABLE merged AS SELECT {_AUDIT} FROM (SELECT *, 0 AS place FROM present.audit "
+    f"UNION ALL SELECT *, 1 FROM main.audit) ORDER BY at_ms, place, id",
+    "DELETE FROM main.audit",
+    f"INSERT INTO main.audit ({_AUDIT}) SELECT {_AUDIT} FROM merged ORDER BY rowid",
+    "DROP TABLE merged",
 )
 
 

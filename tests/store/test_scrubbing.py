@@ -8,6 +8,7 @@ import pytest
 
 from omniroute.record import Record
 from omniroute.store import copies, rollups, scrubbing
+from omniroute.store.audit import AuditFilter
 from omniroute.store.database import Store
 from omniroute.store.filters import RequestFilter
 from omniroute.store.interface import (
@@ -127,3 +128,37 @@ def test_a_secret_that_the_copy_has_is_not_replaced():
         "api_key": f"{SEALED}ours",
         "deep": {"a": 1, "b": f"{SEALED}b"},
     }
+
+
+def entry(at_ms: int, entity: str, before: str = "") -> AuditEntry:
+    return AuditEntry(at_ms, "me", "combos.change", "PUT /x", entity, before=before)
+
+
+def test_the_present_audit_stays_beside_that_of_the_copy_in_the_order_of_time(store, tmp_path):
+    store.audit.add(entry(1, "early", before=f'{{"k": "{SECRET}"}}'))
+    store.audit.add(entry(2, "trimmed"))
+    store.audit.add(entry(3, "both"))
+    copied = scrubbed(store, tmp_path / "copy.sqlite")
+    with store.writing("trim") as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE entity = 'trimmed'")
+    store.audit.add(entry(4, "late"))
+    scrubbing.fill(copied, store.path)
+    other = Store.open(copied)
+    page = other.audit.page(AuditFilter(), 10)
+    assert [each.entity for each in page] == ["late", "both", "trimmed", "early"]
+    assert SECRET in page[-1].before
+    assert other.audit.add(entry(5, "next")) > page[0].id
+    other.close()
+
+
+def test_what_was_rotated_stays_rotated_unless_it_is_said_otherwise(store, tmp_path):
+    store.keys.add(StoredKey("k1", "laptop", b"leaked", 1))
+    for keep, digest in ((True, b"new"), (False, b"leaked")):
+        copied = tmp_path / f"{keep}.sqlite"
+        copies.copy(store.path, copied)
+        store.keys.rotate("k1", b"new", 0)
+        scrubbing.fill(copied, store.path, keep_revoked=keep)
+        other = Store.open(copied)
+        assert [key.digest for key in other.keys.all()] == [digest]
+        other.close()
+        store.keys.rotate("k1", b"leaked", 0)

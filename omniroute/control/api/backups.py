@@ -54,14 +54,16 @@ class BackupsOut(msgspec.Struct):
 
 
 class Restore(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Which backup. Client keys that were revoked since stay so unless `keepRevoked` is false."""
+    """Which backup. Client keys that were revoked or rotated since stay so unless `keepRevoked` is
+    false, which needs the scope `admin`."""
 
     backup_id: str
     keep_revoked: bool = True
 
 
 class Importing(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Client keys that were revoked since the export stay so unless `keepRevoked` is false."""
+    """Client keys that were revoked or rotated since the export stay so unless `keepRevoked` is
+    false."""
 
     keep_revoked: bool = True
 
@@ -141,6 +143,8 @@ async def prune(call: Call) -> Pruned:
 
 async def restore(call: Call) -> RestoredOut:
     given: Restore = call.body
+    if not given.keep_revoked and Policy.ADMIN not in call.actor.scopes:
+        raise Denied(403, "to let in again what was revoked takes the scope `admin`")
     try:
         restored = await _replacing(
             call,

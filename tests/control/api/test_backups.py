@@ -193,3 +193,33 @@ async def test_a_key_that_was_revoked_since_comes_back_only_when_that_is_wanted(
 
     assert await keys_after("") == []
     assert await keys_after("?keepRevoked=false") == ["laptop"]
+
+
+async def with_scopes(owner: httpx.AsyncClient, *scopes: str) -> dict[str, str]:
+    made = (await owner.post("/api/auth/keys", json={"name": "a", "scopes": scopes})).json()
+    return {"authorization": f"Bearer {made['key']}"}
+
+
+async def test_who_may_only_back_up_does_not_let_in_again_what_was_revoked(
+    owner: httpx.AsyncClient,
+) -> None:
+    headers = await with_scopes(owner, "backup")
+    made = (await owner.put(PATH, headers=headers)).json()
+    wish = {"backupId": made["id"], "keepRevoked": False}
+    assert (await owner.post(PATH, json=wish, headers=headers)).status_code == 403
+    del wish["keepRevoked"]
+    assert (await owner.post(PATH, json=wish, headers=headers)).status_code == 200
+
+
+async def test_going_back_erases_no_trail(owner: httpx.AsyncClient, services: Services) -> None:
+    headers = await with_scopes(owner, "backup")
+    made = (await owner.put(PATH, headers=headers)).json()
+    await owner.put("/api/settings/resilience", json={"retries": 1})
+    await owner.post(PATH, json={"backupId": made["id"]}, headers=headers)
+    actions = [each.action for each in services.store.audit.page(AuditFilter(), 20)]
+    assert actions == [
+        "db-backups.restore",
+        "settings.change",
+        "db-backups.create",
+        "auth.create_admin_key",
+    ]
