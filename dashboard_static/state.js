@@ -7,6 +7,11 @@ const STORED = "omniroute.theme";
 /** system | light | dark */
 export const theme = signal(localStorage.getItem(STORED) ?? "system");
 
+const system = matchMedia("(prefers-color-scheme: dark)");
+/** Whether the system is dark just now; it may turn so while the page is open. */
+export const systemIsDark = signal(system.matches);
+system.addEventListener("change", () => (systemIsDark.value = system.matches));
+
 /** The client key that was made last in this tab: its text is shown once and kept nowhere else.
  *  @type {import("@preact/signals").Signal<null | {name: string, key: string}>} */
 export const freshKey = signal(null);

@@ -4,7 +4,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import { html } from "../html.js";
-import { theme } from "../state.js";
+import { systemIsDark, theme } from "../state.js";
 
 const HEIGHT_PX = 220;
 
@@ -47,7 +47,7 @@ const shownAt = (values, index, as) => {
  */
 export function Chart({ times, series, label, stack = false, value = String }) {
   const frame = useRef(/** @type {HTMLDivElement | null} */ (null));
-  const drawn = JSON.stringify([times, series, theme.value]);
+  const drawn = JSON.stringify([times, series, theme.value, systemIsDark.value]);
   useEffect(() => {
     let plot = /** @type {any} */ (null);
     let gone = false;

@@ -35,7 +35,8 @@ MODELS = ("plain", "tools", "reasoning", "long-200")
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
-# One browser and two gateways serve the whole session; what a test waits for comes in seconds.
+# One browser and one gateway serve all of these tests, and end with them: what follows has its own
+# event loops. What a test waits for comes in seconds.
 _WAIT_MS = 15_000
 _FLAGS = (
     "--no-sandbox",
@@ -114,7 +115,7 @@ def site_of(folder: Path, declared: str, simulator: str) -> Iterator[Site]:
         gateway.clean_up()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulator() -> Iterator[str]:
     """The address of a simulator process, without a version."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -189,7 +190,7 @@ output = 2.2
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The gateway that most tests share: providers, a combo, keys, and a little history."""
     folder = tmp_path_factory.mktemp("site")
@@ -222,7 +223,7 @@ def fresh_site(simulator: str, tmp_path: Path, opened: list[BrowserContext]) -> 
         close_all(opened)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
@@ -258,7 +259,7 @@ def contexts(browser: Browser, watch: Watch, opened: list[BrowserContext]) -> Op
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, site: Site) -> Any:
     """The cookies of a person who has signed in at `site`."""
     context = browser.new_context()

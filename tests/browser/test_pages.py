@@ -115,3 +115,16 @@ def test_the_keyboard_skips_the_menu(page: Page, site: Site) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_a_chart_follows_a_system_that_turns_dark(page: Page, site: Site) -> None:
+    page.emulate_media(color_scheme="light")
+    open_page(page, site, "analytics")
+    picture = page.locator(".chart canvas").first
+    expect(picture).to_be_visible()
+    # The colour of the grid, of which a canvas tells nothing else: its picture is another one.
+    light = picture.evaluate("(canvas) => canvas.toDataURL()")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "(light) => document.querySelector('.chart canvas')?.toDataURL() !== light", arg=light
+    )

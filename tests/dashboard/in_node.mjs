@@ -23,6 +23,7 @@ const stand = {
   location: { hash: "" },
   navigator: { language: "en" },
   addEventListener: () => undefined,
+  matchMedia: () => ({ matches: false, addEventListener: () => undefined }),
   localStorage: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value) },
   document: { baseURI: "http://127.0.0.1/dashboard/", documentElement: { dataset: {} }, visibilityState: "visible" },
 };
