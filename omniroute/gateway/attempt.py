@@ -507,7 +507,9 @@ class AttemptRun:
     def _decoder(self, response: Response, limit: int) -> Decoder | None:
         """For an upstream that encodes its answer although it was asked not to."""
         coding = response.fields.get(b"content-encoding")
-        return None if is_identity(coding) else Decoder(coding or b"", limit)
+        if coding is None or is_identity(coding):
+            return None
+        return Decoder(coding, limit)
 
     def _release(self) -> None:
         upstream = self._upstream

@@ -244,7 +244,9 @@ class Exchange:
         view = self._view
         gateway = self._connection.gateway
         gateway.retry_budget.count_request()
-        now_ms = gateway.now_ms()
+        # A body that came with the head is read in no time.
+        waited = self._connection.body_wait_s
+        now_ms = gateway.now_ms() if waited else self._ledger.started_ms
         self._conversation = conversation = self._find_conversation(route, now_ms)
         pursuit = Pursuit(
             gateway,

@@ -143,7 +143,7 @@ class Pursuit:
         waits = waited_ms = 0
         while True:
             plan = Plan(self._route, gateway.stock, self._standing, now_ms, self._kept)
-            if await self._walk(plan):
+            if await self._walk(plan, now_ms):
                 return
             now_ms = gateway.now_ms()
             back_ms = self._earliest_ms(plan)
@@ -179,7 +179,7 @@ class Pursuit:
         models = self._principal.models
         return models is None or models.allows(f"{target.provider_id}/{model}")
 
-    async def _walk(self, plan: "Plan[Target]") -> bool:
+    async def _walk(self, plan: "Plan[Target]", now_ms: int) -> bool:
         """Try what the plan gives. False when it is used up."""
         most = self._view.resilience.max_attempts
         while True:
@@ -190,6 +190,7 @@ class Pursuit:
                     if await self._queue(plan):
                         return True
                 self._busy.clear()
+                now_ms = self._gateway.now_ms()
             if attempt is None:
                 return False
             if self._ledger.attempts >= most:
@@ -203,13 +204,14 @@ class Pursuit:
                 self._pass(plan, attempt, NOT_THIS_MODEL, None)
             elif attempt.connection.connection_id in self._gateway.lines:
                 self._busy.append((attempt, NO_PLACE))
-            elif (refusal := self._reserve(attempt)) is None:
-                if await self._at(plan, attempt):
+            elif (refusal := self._reserve(attempt, now_ms)) is None:
+                if await self._at(plan, attempt, now_ms):
                     return True
+                now_ms = self._gateway.now_ms()
             else:
                 self._refused(plan, attempt, refusal, attempt.connection.queue_wait_s)
 
-    def _reserve(self, attempt: "Attempt[Target]") -> Refusal | None:
+    def _reserve(self, attempt: "Attempt[Target]", now_ms: int) -> Refusal | None:
         target, model = attempt.connection, attempt.model
         ledger = self._ledger
         price = self._view.prices.price(target.provider_id, model)
@@ -221,7 +223,7 @@ class Pursuit:
                 price,
                 self._input_tokens(target, model),
                 self._output_tokens(target, model),
-                self._gateway.now_ms(),
+                now_ms,
             )
         if refusal is None:
             ledger.price = price
@@ -301,7 +303,7 @@ class Pursuit:
         finally:
             self._ledger.queue_s += clock() - began
             lines.leave(target.connection_id, place)
-        return found is not None and await self._at(plan, found)
+        return found is not None and await self._at(plan, found, gateway.now_ms())
 
     def _look(
         self, plan: "Plan[Target]", own: "Attempt[Target]", patience_s: float
@@ -315,7 +317,7 @@ class Pursuit:
                 self._busy.append((attempt, known))
             elif (against := self._standing(target, attempt.model)) is not None:
                 self._pass(plan, attempt, against.reason, against.until_ms)
-            elif (refusal := self._reserve(attempt)) is None:
+            elif (refusal := self._reserve(attempt, self._gateway.now_ms())) is None:
                 self._busy += busy[number:]
                 return attempt, 0.0
             else:
@@ -326,7 +328,7 @@ class Pursuit:
 
     # --- asking ---------------------------------------------------------------------------------
 
-    async def _at(self, plan: "Plan[Target]", attempt: "Attempt[Target]") -> bool:
+    async def _at(self, plan: "Plan[Target]", attempt: "Attempt[Target]", now_ms: int) -> bool:
         """Ask one target, again where that is judged worth it. True when it has answered.
 
         GatewayError when every target would say the same, or the client has seen the beginning.
@@ -335,14 +337,14 @@ class Pursuit:
         gateway = self._gateway
         settings = self._view.resilience
         health = gateway.health
-        if health.table and not health.admit(target, self._claimant, gateway.now_ms(), settings):
-            until_ms = gateway.now_ms() + PROBE_LOOK_MS
+        if health.table and not health.admit(target, self._claimant, now_ms, settings):
+            until_ms = now_ms + PROBE_LOOK_MS
             self._pass(plan, attempt, "another request tries whether it is back", until_ms)
             return False
         repeats = 0
         while True:
             try:
-                await self._once(attempt)
+                await self._once(attempt, now_ms)
                 return True
             except CannotServe as unfit:
                 self._failures.append(unfit.error)
@@ -355,6 +357,7 @@ class Pursuit:
                 if verdict is Verdict.RETRY:
                     if await self._may_repeat(target, repeats, failed):
                         repeats += 1
+                        now_ms = gateway.now_ms()
                         continue
                     verdict = judgement.otherwise
                 if verdict is Verdict.TELL:
@@ -373,13 +376,12 @@ class Pursuit:
         if against is not None and against.until_ms is not None:
             self._back_ms = min(against.until_ms, self._back_ms or against.until_ms)
 
-    async def _once(self, attempt: "Attempt[Target]") -> None:
+    async def _once(self, attempt: "Attempt[Target]", began_ms: int) -> None:
         """One try, with what is measured of it."""
         target, model = attempt.connection, attempt.model
         gateway, reply = self._gateway, self._reply
         account = gateway.gauges.account(target.connection_id)
         of_model = gateway.gauges.model(target.provider_id, model)
-        began_ms = gateway.now_ms()
         self._asked = attempt
         self._asked_at = gateway.clock()
         self._asked_at_ms = began_ms

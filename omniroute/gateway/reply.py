@@ -286,7 +286,8 @@ class Reply:
 
 def fields_say(request: Request, name: bytes) -> bool:
     """Is a header of the request set to true?"""
-    return request.fields.get(name, b"").lower() in (b"true", b"1")
+    fields = request.fields
+    return name in fields and fields[name].lower() in (b"true", b"1")
 
 
 def _nothing() -> None:

@@ -83,13 +83,11 @@ def cost_microusd(usage: Usage, price: Price) -> int:
     usage = usage.clamped()
     read, written = usage.cache_read_tokens, usage.cache_write_tokens
     reasoning = usage.reasoning_tokens
-    amount = (
-        (usage.input_tokens - read - written) * price.input
-        + read * price.cached_input
-        + written * price.cache_write
-        + (usage.output_tokens - reasoning) * price.output
-        + reasoning * price.reasoning
-    )
+    amount = usage.input_tokens * price.input + usage.output_tokens * price.output
+    if read or written or reasoning:
+        amount += read * (price.cached_input - price.input)
+        amount += written * (price.cache_write - price.input)
+        amount += reasoning * (price.reasoning - price.output)
     return (amount + _HALF) // _UNIT
 
 

@@ -401,26 +401,31 @@ def gauge(meter: Meter) -> Gauge:
 
 
 class Gauges:
-    """The gauges of meters met so far, by the meter and by its encoded form."""
+    """The gauges of meters met so far: `of[meter]`, and by a meter's encoded form."""
 
-    __slots__ = ("_by_blob", "_by_meter", "_most")
+    __slots__ = ("_by_blob", "of")
 
     def __init__(self, most: int = 10_000) -> None:
-        self._by_meter: dict[Meter, Gauge] = {}
         self._by_blob: dict[bytes, Gauge] = {}
-        self._most = most
-
-    def of(self, meter: Meter) -> Gauge:
-        return self._by_meter.get(meter) or self._make(meter)
+        self.of: Mapping[Meter, Gauge] = _Made(self._by_blob, most)
 
     def of_blob(self, blob: bytes) -> Gauge:
         """Raises `msgspec.MsgspecError` for bytes that are no `Gauge.blob`."""
-        return self._by_blob.get(blob) or self._make(msgspec.msgpack.decode(blob, type=Meter))
+        return self._by_blob.get(blob) or self.of[msgspec.msgpack.decode(blob, type=Meter)]
 
-    def _make(self, meter: Meter) -> Gauge:
-        if len(self._by_meter) >= self._most:
-            self._by_meter.clear()
+
+class _Made(dict[Meter, Gauge]):
+    """Makes what is missing, and keeps it in `by_blob`, too."""
+
+    def __init__(self, by_blob: dict[bytes, Gauge], most: int) -> None:
+        super().__init__()
+        self._by_blob = by_blob
+        self._most = most
+
+    def __missing__(self, meter: Meter) -> Gauge:
+        if len(self) >= self._most:
+            self.clear()
             self._by_blob.clear()
-        made = self._by_meter[meter] = gauge(meter)
+        made = self[meter] = gauge(meter)
         self._by_blob[made.blob] = made
         return made

@@ -37,7 +37,7 @@ _ALL = 1 << 20
 
 _head = struct.Struct("<HI")
 _hold = struct.Struct("<qH")
-_pack_head, _pack_hold, _unpack_hold = _head.pack, _hold.pack, _hold.unpack_from
+_pack_head, _pack_hold = _head.pack, _hold.pack
 
 Table = TypeVar("Table")
 
@@ -98,6 +98,8 @@ class TableLimits(Generic[Table]):
         self._write = tables.write
         self._failure = tables.failure
         self._gauges = Gauges()
+        # What this process has reserved by one `reserve`, so that it need not be read to settle it.
+        self._own: dict[bytes, list[tuple[Gauge, int]]] = {}
 
     # --- processes ---
 
@@ -118,15 +120,22 @@ class TableLimits(Generic[Table]):
         self, ticket: bytes, holds: Sequence[Hold], note: Record, now_ms: int
     ) -> Refusal | None:
         kept: list[bytes] = []
+        taken: list[tuple[Gauge, int]] = []
         try:
-            with self._write() as txn:
-                if (refusal := self._take(txn, holds, kept, now_ms)) is not None:
-                    txn.abort()
+            txn = self._write()
+            try:
+                refusal = self._take(txn, holds, kept, taken, now_ms)
+                if refusal is not None:
                     return refusal
-                if kept and not txn.put(
-                    ticket, _packed(kept, encode_record(note)), True, False, db=self._reservations
-                ):
-                    raise StateError("a ticket reserves once: exchange() adds to a reservation")
+                if kept:
+                    row = _packed(kept, encode_record(note))
+                    if not txn.put(ticket, row, True, False, False, self._reservations):
+                        raise StateError("a ticket reserves once: exchange() adds to a reservation")
+                txn.commit()
+                if kept:
+                    self._own[ticket] = taken
+            finally:
+                txn.abort()  # which undoes nothing that was committed
         except self._failure as error:
             raise StateError(f"cannot reserve in the shared state: {error}") from error
         return None
@@ -134,12 +143,13 @@ class TableLimits(Generic[Table]):
     def exchange(
         self, ticket: bytes, gone: Sequence[Hold], new: Sequence[Hold], note: Record, now_ms: int
     ) -> Refusal | None:
+        self._own.pop(ticket, None)
         try:
             with self._write() as txn:
                 stored = txn.get(ticket, db=self._reservations)
                 kept = list(_holds(stored)) if stored is not None else []
                 self._give_back(txn, gone, kept, now_ms)
-                if (refusal := self._take(txn, new, kept, now_ms)) is not None:
+                if (refusal := self._take(txn, new, kept, [], now_ms)) is not None:
                     txn.abort()
                     return refusal
                 if kept:
@@ -152,14 +162,21 @@ class TableLimits(Generic[Table]):
         return None
 
     def _take(
-        self, txn: Transaction, holds: Sequence[Hold], kept: list[bytes], now_ms: int
+        self,
+        txn: Transaction,
+        holds: Sequence[Hold],
+        kept: list[bytes],
+        taken: list[tuple[Gauge, int]],
+        now_ms: int,
     ) -> Refusal | None:
-        """Admits all, adding what will have to be given back to `kept`; or says what did not fit,
-        and then the transaction is to be aborted."""
-        meters, get, put, gauge_of = self._meters, txn.get, txn.put, self._gauges.of
+        """Admits all, or says what did not fit, and then the transaction is to be aborted.
+
+        What will have to be given back is added to `kept` and, as what it means, to `taken`.
+        """
+        meters, get, put, gauges = self._meters, txn.get, txn.put, self._gauges.of
         for hold in holds:
             amount = hold.amount
-            gauge = gauge_of(hold.meter)
+            gauge = gauges[hold.meter]
             key = gauge.key
             admitted = gauge.admit(get(key, None, meters), amount, now_ms)
             if isinstance(admitted, Refused):
@@ -167,13 +184,14 @@ class TableLimits(Generic[Table]):
             put(key, admitted, True, True, False, meters)
             if gauge.reserves:
                 kept.append(_held(gauge, amount))
+                taken.append((gauge, amount))
         return None
 
     def _give_back(
         self, txn: Transaction, gone: Sequence[Hold], kept: list[bytes], now_ms: int
     ) -> None:
         for hold in gone:
-            gauge = self._gauges.of(hold.meter)
+            gauge = self._gauges.of[hold.meter]
             if not gauge.reserves:
                 continue
             held = _held(gauge, hold.amount)
@@ -191,16 +209,14 @@ class TableLimits(Generic[Table]):
 
     def settle_in(self, txn: Any, ticket: bytes, record: Record, now_ms: int) -> None:
         """The ticket's part of `State.settle`, within the transaction of its other parts."""
-        stored = txn.pop(ticket, self._reservations)
-        if stored is None:
-            return
-        meters, get, put, gauge_of = self._meters, txn.get, txn.put, self._gauges.of_blob
-        count, at = _head.unpack_from(stored)[0], _head.size
-        for _ in range(count):
-            amount, length = _unpack_hold(stored, at)
-            at += _hold.size
-            gauge = gauge_of(stored[at : at + length])
-            at += length
+        held = self._own.pop(ticket, None)
+        if held is None:
+            stored = txn.pop(ticket, self._reservations)
+            held = self._read(stored) if stored is not None else []
+        elif not txn.delete(ticket, b"", self._reservations):
+            return  # it was settled before
+        meters, get, put = self._meters, txn.get, txn.put
+        for gauge, amount in held:
             actual = gauge.measured(record)
             key = gauge.key
             ended = gauge.settle(
@@ -209,12 +225,19 @@ class TableLimits(Generic[Table]):
             if ended is not None:
                 put(key, ended, True, True, False, meters)
 
+    def _read(self, stored: bytes) -> list[tuple[Gauge, int]]:
+        """The gauges and amounts of a reservation."""
+        return [
+            (self._gauges.of_blob(held[_hold.size :]), _hold.unpack_from(held)[0])
+            for held in _holds(stored)
+        ]
+
     def release(self, ticket: bytes, now_ms: int) -> None:
         with self._writing("give back a reservation") as txn:
+            self._own.pop(ticket, None)
             stored = txn.pop(ticket, db=self._reservations)
-            for held in _holds(stored) if stored is not None else ():
-                gauge = self._gauges.of_blob(held[_hold.size :])
-                self._end(txn, gauge, _hold.unpack_from(held)[0], 0, now_ms)
+            for gauge, amount in self._read(stored) if stored is not None else ():
+                self._end(txn, gauge, amount, 0, now_ms)
 
     def note(self, notes: Sequence[tuple[bytes, Record]]) -> None:
         encoded = [(ticket, encode_record(record)) for ticket, record in notes]
@@ -234,7 +257,7 @@ class TableLimits(Generic[Table]):
         with self._reading("read meters") as txn:
             return [
                 gauge.read(txn.get(gauge.key, db=self._meters), now_ms)
-                for gauge in map(self._gauges.of, meters)
+                for gauge in map(self._gauges.of.__getitem__, meters)
             ]
 
     def unused(self, meters: Iterable[Meter]) -> list[Meter]:
@@ -242,14 +265,14 @@ class TableLimits(Generic[Table]):
             return [
                 meter
                 for meter in meters
-                if txn.get(self._gauges.of(meter).key, db=self._meters) is None
+                if txn.get(self._gauges.of[meter].key, db=self._meters) is None
             ]
 
     def prime(self, used: Mapping[Meter, Sequence[Part]], now_ms: int) -> int:
         primed = 0
         rows = [
             (gauge.key, value)
-            for gauge, parts in ((self._gauges.of(meter), parts) for meter, parts in used.items())
+            for gauge, parts in ((self._gauges.of[meter], parts) for meter, parts in used.items())
             if (value := gauge.prime(parts, now_ms)) is not None
         ]
         for start in range(0, len(rows), _CUT):
@@ -259,14 +282,10 @@ class TableLimits(Generic[Table]):
         return primed
 
     def forget_others(self, meters: Iterable[Meter]) -> int:
-        kept = {self._gauges.of(meter).key for meter in meters}
+        kept = {self._gauges.of[meter].key for meter in meters}
         with self._reading("look for meters") as txn:
             rows = self._tables.scan(txn, self._reservations, b"", _ALL)
-            kept.update(
-                self._gauges.of_blob(held[_hold.size :]).key
-                for _, stored in rows
-                for held in _holds(stored)
-            )
+            kept.update(gauge.key for _, stored in rows for gauge, _ in self._read(stored))
             stored_keys = [key for key, _ in self._tables.scan(txn, self._meters, b"", _ALL)]
         others = [key for key in stored_keys if key not in kept]
         for start in range(0, len(others), _CUT):

@@ -181,12 +181,16 @@ class LmdbState:
     def settle(self, record: Record, ticket: bytes = b"", now_ms: int = 0) -> bool:
         blob = layout.encode_record(record)
         try:
-            with self._environment.begin(write=True) as txn:
+            txn = self._environment.begin(write=True)
+            try:
                 kept = self._enter(txn, record, blob)
                 if ticket:
                     self.limits.settle_in(txn, ticket, record, now_ms)
                 if self._owed_drops:  # whoever owes counters owes a drop, too
                     self._pay(txn)
+                txn.commit()
+            finally:
+                txn.abort()  # which undoes nothing that was committed
         except lmdb.Error as error:
             if reason := _no_room(error):
                 self._look_in = 0

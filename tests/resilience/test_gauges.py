@@ -317,12 +317,12 @@ def test_a_long_name_still_makes_a_key_that_can_be_stored():
 def test_gauges_are_made_once_and_found_by_their_bytes():
     gauges = Gauges(most=2)
     meters = [make(kind="running", key=f"{n}").meter for n in range(3)]
-    first = gauges.of(meters[0])
-    assert gauges.of(meters[0]) is first
+    first = gauges.of[meters[0]]
+    assert gauges.of[meters[0]] is first
     assert gauges.of_blob(first.blob) is first
     for meter in meters[1:]:
-        gauges.of(meter)
-    assert gauges.of(meters[0]) is not first  # they are bounded
+        gauges.of[meter]
+    assert gauges.of[meters[0]] is not first  # they are bounded
     assert Gauges().of_blob(first.blob).meter == meters[0]
     with pytest.raises(msgspec.MsgspecError):
         gauges.of_blob(b"\xc1")
