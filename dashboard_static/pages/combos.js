@@ -10,7 +10,7 @@ import { beat, conditions, follow } from "../live.js";
 import { place, setQuery } from "../router.js";
 import { Confirm } from "../ui/dialog.js";
 import { Countdown } from "../ui/limit.js";
-import { Badge, Copy, Empty, Loaded, PageHead, useRead } from "../ui/parts.js";
+import { Badge, Copy, Empty, Loaded, PageHead, Small, useRead } from "../ui/parts.js";
 import { Sortable } from "../ui/sortable.js";
 import { Switch } from "../ui/switch.js";
 import { toast, toastError } from "../ui/toast.js";
@@ -70,14 +70,15 @@ function Combo({ combo, handle, data, reload, open }) {
       ${isFile && html`<${Badge} title=${t("common.from_file.hint")}>${t("common.from_file")}<//>`}
       <span class="grow"></span>
       <div class="actions">
-        <button type="button" class="small" aria-label=${t("combos.test.name", { name: combo.name })}
-          onClick=${() => open({ kind: "test", combo })} disabled=${!combo.isActive}>${t("common.test")}</button>
-        <button type="button" class="small" aria-label=${t("combos.dry.of", { name: combo.name })}
-          onClick=${() => setQuery({ dry: combo.name })} disabled=${!combo.isActive}>${t("combos.dry")}</button>
+        <${Small} text=${t("common.test")} of=${t("combos.test.name", { name: combo.name })} disabled=${!combo.isActive}
+          act=${() => open({ kind: "test", combo })} />
+        <${Small} text=${t("combos.dry")} of=${t("combos.dry.of", { name: combo.name })} disabled=${!combo.isActive}
+          act=${() => setQuery({ dry: combo.name })} />
         ${!isFile &&
-        html`<button type="button" class="small" aria-label=${t("combos.edit", { name: combo.name })} onClick=${() => open({ kind: "edit", combo })}>${t("common.edit")}</button>
-          <button type="button" class="small danger" aria-label=${t("combos.delete", { name: combo.name })}
-            onClick=${() => open({ kind: "delete", combo })}>${t("common.delete")}</button>`}
+        html`<${Small} text=${t("common.edit")} of=${t("combos.edit", { name: combo.name })}
+          act=${() => open({ kind: "edit", combo })} />
+          <${Small} text=${t("common.delete")} danger of=${t("combos.delete", { name: combo.name })}
+            act=${() => open({ kind: "delete", combo })} />`}
         <${Switch} on=${combo.isActive} label=${t("combos.use", { name: combo.name })} change=${turn} disabled=${isFile}
           hint=${isFile ? t("common.from_file.hint") : undefined} />
       </div>

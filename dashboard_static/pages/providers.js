@@ -9,7 +9,7 @@ import { t } from "../i18n.js";
 import { beat, conditions, follow } from "../live.js";
 import { place, setQuery } from "../router.js";
 import { Confirm } from "../ui/dialog.js";
-import { Badge, Empty, Loaded, PageHead, Tabs, useRead } from "../ui/parts.js";
+import { Badge, Empty, Loaded, PageHead, Small, Tabs, useRead } from "../ui/parts.js";
 import { figure, Table } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 import { ProviderCard } from "./providers/card.js";
@@ -52,8 +52,9 @@ function Known({ providers, open }) {
     figure("models", t("providers.models"), count),
     { key: "state", title: t("providers.accounts.title"), number: true, sort: (row) => row.connections, render: (row) =>
         isSetUp(row) ? html`<${Badge} tone="ok">${t("providers.set_up")}<//>` : "–" },
-    { key: "add", title: t("common.add"), render: (row) => html`<button type="button" class="small"
-        aria-label=${t("providers.add.to", { name: row.name })} onClick=${() => open({ kind: "account", provider: row })}>${t("providers.add.short")}</button>` },
+    { key: "add", title: t("common.add"), render: (row) => html`<${Small} text=${t("providers.add.short")}
+      of=${t("providers.add.to", { name: row.name })}
+      act=${() => open({ kind: "account", provider: row })} />` },
   ];
   return html`<${Table} columns=${columns} rows=${providers} label=${t("providers.view.all")} empty=${html`<${Empty} title=${t("providers.no_match")} />`} />`;
 }

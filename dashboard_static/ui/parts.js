@@ -62,6 +62,12 @@ export const Badge = ({ tone = "", title, children }) => html`
   <span class=${`badge ${tone}`} title=${title}>${children}</span>
 `;
 
+/** A small button, as in rows; `of` tells screen readers what it acts on.
+ *  @param {{text: string, act: () => unknown, of?: string, danger?: boolean, disabled?: boolean}} props */
+export const Small = ({ text, act, of, danger = false, disabled = false }) => html`
+  <button type="button" class=${danger ? "small danger" : "small"} aria-label=${of} disabled=${disabled} onClick=${act}>${text}</button>
+`;
+
 /** The time as people say it, the exact one on hover. @param {{ms: number | null | undefined}} props */
 export function Time({ ms }) {
   if (!ms) return html`<span class="dim">${t("common.never")}</span>`;

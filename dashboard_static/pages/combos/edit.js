@@ -8,6 +8,7 @@ import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
+import { Small } from "../../ui/parts.js";
 import { Sortable } from "../../ui/sortable.js";
 import { toast } from "../../ui/toast.js";
 import { memberOf, shares, STRATEGIES, written } from "./members.js";
@@ -41,8 +42,8 @@ function Members({ members, change, suggestions, isWeighted }) {
             onInput=${(event) =>
               change(members.map((each) => (each === member ? { ...each, weight: Number(event.currentTarget.value) } : each)))} />
           <span class="dim number share">${percent(part[members.indexOf(member)])}</span>`}
-        <button type="button" class="small" aria-label=${t("combos.delete", { name: member.model })}
-          onClick=${() => change(members.filter((each) => each !== member))}>${t("common.delete")}</button>
+        <${Small} text=${t("common.delete")} of=${t("combos.delete", { name: member.model })}
+          act=${() => change(members.filter((each) => each !== member))} />
       </div>`}
     <//>`}
     <div class="row">

@@ -8,7 +8,7 @@ import { html } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Confirm } from "../../ui/dialog.js";
 import { countdown } from "../../ui/limit.js";
-import { Badge, Card, Empty } from "../../ui/parts.js";
+import { Badge, Card, Empty, Small } from "../../ui/parts.js";
 import { figure, Table } from "../../ui/table.js";
 import { toast } from "../../ui/toast.js";
 import { held, tone } from "./told.js";
@@ -31,8 +31,9 @@ export function Held({ health, reload }) {
     figure("until_ms", t("health.ends"), countdown),
     figure("failures", t("health.failures"), count),
     { key: "reason", title: t("health.reason"), render: (row) => html`<span class="reason" title=${row.text}>${row.reason}</span>` },
-    { key: "reset", title: t("health.reset"), render: (row) => html`<button type="button" class="small"
-        aria-label=${t("health.reset.name", { name: row.subject })} onClick=${() => setLifting(row)}>${t("health.reset")}</button>` },
+    { key: "reset", title: t("health.reset"), render: (row) => html`<${Small} text=${t("health.reset")}
+      of=${t("health.reset.name", { name: row.subject })}
+      act=${() => setLifting(row)} />` },
   ];
   const all = rows.length > 0 && html`<button type="button" onClick=${() => setLifting({ kind: "all" })}>${t("health.reset.all")}</button>`;
   return html`<${Card} title=${t("health.held")} actions=${all}>

@@ -9,7 +9,7 @@ import { t } from "../../i18n.js";
 import { Confirm, Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
 import { countdown } from "../../ui/limit.js";
-import { Badge, Card, Empty, Meter } from "../../ui/parts.js";
+import { Badge, Card, Empty, Meter, Small } from "../../ui/parts.js";
 import { figure, Table } from "../../ui/table.js";
 import { toast } from "../../ui/toast.js";
 import { PERIODS } from "./rows.js";
@@ -75,12 +75,14 @@ export function Budgets({ rows, data, reload }) {
     reload();
   };
   const nameOf = (/** @type {any} */ row) => (row.owner === "tier" ? t(`limits.tier.${row.ownerId}`) : row.name);
+  /** A key may have one of each period. @param {any} row */
+  const whole = (row) => `${nameOf(row)}, ${t(`limits.period.${row.period}`)}`;
   /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "name", title: t("limits.owner"), sort: nameOf, render: (row) => html`${nameOf(row)} <${Badge}>${t(`limits.kind.${row.owner}`)}<//>` },
     { key: "period", title: t("limits.period"), render: (row) => t(`limits.period.${row.period}`) },
     { key: "bar", title: t("limits.used"), render: (row) => html`<${Meter}
-        used=${row.used_microusd} reserved=${row.reserved_microusd} limit=${row.limit_microusd} label=${t("limits.budget.bar", { name: nameOf(row) })} />` },
+        used=${row.used_microusd} reserved=${row.reserved_microusd} limit=${row.limit_microusd} label=${t("limits.budget.bar", { name: whole(row) })} />` },
     figure("used_microusd", t("limits.used"), usd),
     figure("reserved_microusd", t("limits.reserved"), usd),
     figure("leftUsd", t("limits.left"), (left) => usd(left * 1e6)),
@@ -90,8 +92,10 @@ export function Budgets({ rows, data, reload }) {
         row.source === "file"
           ? html`<${Badge} title=${t("common.from_file.hint")}>${t("common.from_file")}<//>`
           : html`<div class="actions">
-              <button type="button" class="small" aria-label=${t("limits.budget.edit", { name: nameOf(row) })} onClick=${() => setEditing(row)}>${t("common.edit")}</button>
-              <button type="button" class="small danger" aria-label=${t("limits.budget.end", { name: nameOf(row) })} onClick=${() => setEnding(row)}>${t("common.delete")}</button>
+              <${Small} text=${t("common.edit")} of=${t("limits.budget.edit", { name: whole(row) })}
+                act=${() => setEditing(row)} />
+              <${Small} text=${t("common.delete")} danger of=${t("limits.budget.end", { name: whole(row) })}
+                act=${() => setEnding(row)} />
             </div>` },
   ];
   const add = html`<button type="button" onClick=${() => setEditing(null)}>${t("limits.budget.add")}</button>`;

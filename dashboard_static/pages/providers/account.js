@@ -7,7 +7,7 @@ import { html } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Confirm } from "../../ui/dialog.js";
 import { Countdown, LimitBar, QuotaBar } from "../../ui/limit.js";
-import { Badge } from "../../ui/parts.js";
+import { Badge, Small } from "../../ui/parts.js";
 import { Switch } from "../../ui/switch.js";
 import { toast, toastError } from "../../ui/toast.js";
 import { proxyInForce, TONES } from "./standing.js";
@@ -37,7 +37,7 @@ function Rests({ conditions, reload }) {
         ${each.detail ? t("providers.rests.model", { model: each.detail }) : t("providers.rests")} <${Countdown} ms=${each.until_ms} />
       <//>
       <span class="grow dim">${each.reason}</span>
-      <button type="button" class="small" onClick=${() => end(each).catch(toastError)}>${t("providers.reset")}</button>
+      <${Small} text=${t("providers.reset")} act=${() => end(each).catch(toastError)} />
     </p>`,
   );
 }
@@ -71,16 +71,13 @@ export function Account({ account, handle, provider, proxies, limits, reload, ed
       <${ProxyBadge} proxy=${own} />
       <${Badge} tone=${TONES[account.state]} title=${account.problem}>${t(`providers.state.${account.state.replaceAll(" ", "_")}`)}<//>
       <div class="actions">
-        <button type="button" class="small" disabled=${outcome === "asking"} onClick=${() => test(account.id)}
-          aria-label=${t("providers.test.name", { name: account.id })}>${t("common.test")}</button>
+        <${Small} text=${t("common.test")} of=${t("providers.test.name", { name: account.id })} disabled=${outcome === "asking"}
+          act=${() => test(account.id)} />
         ${isStored &&
         html`
-          <button type="button" class="small" onClick=${() => edit(account)} aria-label=${t("providers.edit.name", { name: account.id })}>
-            ${t("common.edit")}
-          </button>
-          <button type="button" class="small danger" onClick=${() => setDeleting(true)} aria-label=${t("providers.delete.name", { name: account.id })}>
-            ${t("common.delete")}
-          </button>
+          <${Small} text=${t("common.edit")} of=${t("providers.edit.name", { name: account.id })} act=${() => edit(account)} />
+          <${Small} text=${t("common.delete")} danger of=${t("providers.delete.name", { name: account.id })}
+            act=${() => setDeleting(true)} />
           <${Switch} on=${account.isActive} label=${t("providers.use", { name: account.id })} change=${turn} />
         `}
       </div>

@@ -4,7 +4,7 @@ import { patch } from "../../api.js";
 import { html } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Countdown } from "../../ui/limit.js";
-import { Badge } from "../../ui/parts.js";
+import { Badge, Small } from "../../ui/parts.js";
 import { Sortable } from "../../ui/sortable.js";
 import { Switch } from "../../ui/switch.js";
 import { toast, toastError } from "../../ui/toast.js";
@@ -53,18 +53,20 @@ export function ProviderCard({ provider, data, reload, open }) {
       ${!provider.builtIn && html`<${Badge} tone="info">${t("providers.custom")}<//>`}
       <span class="grow"></span>
       <div class="actions">
-        <button type="button" class="small" onClick=${() => open({ kind: "models", provider, account: accounts })}
-          aria-label=${`${t("providers.models.count", { count: provider.models })}: ${t("providers.models.of", { name: provider.name })}`}>${t("providers.models.count", { count: provider.models })}</button>
-        <button type="button" class="small" onClick=${() => open({ kind: "account", provider })}
-          aria-label=${t("providers.add.to", { name: provider.name })}>${t("providers.add.short")}</button>
+        <${Small} text=${t("providers.models.count", { count: provider.models })}
+          of=${`${t("providers.models.count", { count: provider.models })}: ${t("providers.models.of", { name: provider.name })}`}
+          act=${() => open({ kind: "models", provider, account: accounts })} />
+        <${Small} text=${t("providers.add.short")} of=${t("providers.add.to", { name: provider.name })}
+          act=${() => open({ kind: "account", provider })} />
         ${accounts.length > 1 &&
-        html`<button type="button" class="small" onClick=${() => testAll(accounts.map((each) => each.id))}>${t("providers.test.all")}</button>`}
+        html`<${Small} text=${t("providers.test.all")} act=${() => testAll(accounts.map((each) => each.id))} />`}
         ${!isFile &&
-        html`<button type="button" class="small" onClick=${() => open({ kind: "provider", provider, node })}
-          aria-label=${t("providers.edit.name", { name: provider.name })}>${t("common.edit")}</button>`}
+        html`<${Small} text=${t("common.edit")} of=${t("providers.edit.name", { name: provider.name })}
+          act=${() => open({ kind: "provider", provider, node })} />`}
         ${node?.source === "stored" &&
-        html`<button type="button" class="small danger" onClick=${() => open({ kind: "delete", provider, node })}
-          aria-label=${t("providers.delete.name", { name: provider.name })}>${provider.builtIn ? t("providers.restore") : t("common.delete")}</button>`}
+        html`<${Small} text=${provider.builtIn ? t("providers.restore") : t("common.delete")} danger
+          of=${t("providers.delete.name", { name: provider.name })}
+          act=${() => open({ kind: "delete", provider, node })} />`}
         <${Switch} on=${provider.isActive} label=${t("providers.use", { name: provider.name })} change=${turn} disabled=${isFile} />
       </div>
     </div>

@@ -7,6 +7,7 @@ import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
+import { Small } from "../../ui/parts.js";
 import { toast } from "../../ui/toast.js";
 import { pathOf } from "./account.js";
 import { cleared, FORMATS, headersOf, linesOf, TIERS } from "./standing.js";
@@ -39,12 +40,11 @@ function Quotas({ quotas, change }) {
         <input type="number" min="0" step="any" required aria-label=${t("providers.quota.limit")} value=${quota.limit}
           onInput=${(event) => set(at, "limit", Number(event.currentTarget.value))} />
         ${select(at, "measure", MEASURES)} ${select(at, "window", WINDOWS)} ${select(at, "kind", KINDS)}
-        <button type="button" class="small" onClick=${() => change(quotas.filter((_, place) => place !== at))}>${t("common.delete")}</button>
+        <${Small} text=${t("common.delete")} act=${() => change(quotas.filter((_, place) => place !== at))} />
       </div>`,
     )}
-    <button type="button" class="small" onClick=${() => change([...quotas, { window: "daily", limit: 1000, measure: "requests", kind: "rolling" }])}>
-      ${t("providers.quota.add")}
-    </button>
+    <${Small} text=${t("providers.quota.add")}
+      act=${() => change([...quotas, { window: "daily", limit: 1000, measure: "requests", kind: "rolling" }])} />
   </fieldset>`;
 }
 

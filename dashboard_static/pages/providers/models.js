@@ -8,7 +8,7 @@ import { html, typed } from "../../html.js";
 import { t } from "../../i18n.js";
 import { Dialog } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
-import { Badge, Empty, ErrorNote, Loaded, Skeleton, useRead } from "../../ui/parts.js";
+import { Badge, Empty, ErrorNote, Loaded, Skeleton, Small, useRead } from "../../ui/parts.js";
 import { Switch } from "../../ui/switch.js";
 import { figure, Table } from "../../ui/table.js";
 import { toast, toastError } from "../../ui/toast.js";
@@ -98,8 +98,8 @@ export function ModelsDialog({ provider, accounts, onClose, onDone }) {
     { key: "on", title: t("providers.shown"), render: (row) => html`<span class="row">
         <${Switch} on=${row.isActive} label=${t("providers.use", { name: row.name })} change=${(on) => show(row, on)} />
         ${row.isCustom && stored.has(`${provider.id}/${row.id}`) &&
-        html`<button type="button" class="small danger" aria-label=${t("providers.delete.name", { name: row.name })}
-          onClick=${() => remove(row).catch(toastError)}>${t("common.delete")}</button>`}
+        html`<${Small} text=${t("common.delete")} danger of=${t("providers.delete.name", { name: row.name })}
+          act=${() => remove(row).catch(toastError)} />`}
       </span>` },
   ];
   const fields = [

@@ -5,7 +5,7 @@ import { signal } from "@preact/signals";
 import { post } from "../../api.js";
 import { html } from "../../html.js";
 import { t } from "../../i18n.js";
-import { Badge } from "../../ui/parts.js";
+import { Badge, Small } from "../../ui/parts.js";
 
 const AT_ONCE = 4;
 
@@ -50,7 +50,7 @@ export function Progress() {
   return html`<div class="card row" role="status">
     <progress max=${of} value=${done} aria-label=${text}></progress>
     <span class="grow">${text}</span>
-    ${done === of && html`<button type="button" class="small" onClick=${() => (progress.value = null)}>${t("common.close")}</button>`}
+    ${done === of && html`<${Small} text=${t("common.close")} act=${() => (progress.value = null)} />`}
   </div>`;
 }
 
