@@ -80,6 +80,7 @@ export default {
   "providers.delete.text": "The account {name} and its credential are deleted. Its past requests stay in the log.",
   "providers.delete.own": "The provider {name} is deleted. Delete its accounts first.",
   "providers.restore": "As built in",
+  "providers.restore.name": "As built in: {name}",
   "providers.restore.text": "What was changed of {name} is forgotten; it is again as it is built in. Its accounts stay.",
   "providers.deleted": "{name} is deleted.",
   "providers.saved": "{name} is saved; it acts at the next request.",

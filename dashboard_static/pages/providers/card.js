@@ -65,7 +65,7 @@ export function ProviderCard({ provider, data, reload, open }) {
           act=${() => open({ kind: "provider", provider, node })} />`}
         ${node?.source === "stored" &&
         html`<${Small} text=${provider.builtIn ? t("providers.restore") : t("common.delete")} danger
-          of=${t("providers.delete.name", { name: provider.name })}
+          of=${t(provider.builtIn ? "providers.restore.name" : "providers.delete.name", { name: provider.name })}
           act=${() => open({ kind: "delete", provider, node })} />`}
         <${Switch} on=${provider.isActive} label=${t("providers.use", { name: provider.name })} change=${turn} disabled=${isFile} />
       </div>
