@@ -67,10 +67,10 @@ function Split({ rows, by, nameOf }) {
   return html`<${Table} columns=${columns} rows=${rows} label=${t("analytics.table")} rowKey=${(row) => String(row.by[by])} />`;
 }
 
-/** @param {{name: string, chosen: string, values: string[], label: string, texts: string}} props */
-const Choice = ({ name, chosen, values, label, texts }) => html`<label><span>${label}</span>
+/** @param {{name: string, chosen: string, values: string[], label: string, title: (value: string) => string}} props */
+const Choice = ({ name, chosen, values, label, title }) => html`<label><span>${label}</span>
   <select value=${chosen} onChange=${typed((value) => setQuery({ [name]: value }))}>
-    ${values.map((each) => html`<option key=${each} value=${each}>${t(`${texts}.${each}`)}</option>`)}
+    ${values.map((each) => html`<option key=${each} value=${each}>${title(each)}</option>`)}
   </select>
 </label>`;
 
@@ -94,8 +94,8 @@ export default function Analytics() {
           whole
             ? html`<div><${Stats} whole=${whole} cached=${cached} />
                 <${Card} title=${t("analytics.over_time")} actions=${html`<div class="filters">
-                  <${Choice} name="measure" chosen=${measure} values=${Object.keys(MEASURES)} label=${t("analytics.measure")} texts="analytics" />
-                  <${Choice} name="by" chosen=${by} values=${GROUPS} label=${t("analytics.by")} texts="analytics.by" />
+                  <${Choice} name="measure" chosen=${measure} values=${Object.keys(MEASURES)} label=${t("analytics.measure")} title=${(each) => t(`analytics.${each}`)} />
+                  <${Choice} name="by" chosen=${by} values=${GROUPS} label=${t("analytics.by")} title=${(each) => t(`analytics.by.${each}`)} />
                 </div>`}>
                   <${Chart} times=${times} series=${grouped(times, over, nameOf, MEASURES[measure], names)} label=${t("analytics.over_time")} stack value=${measure === "cost" ? usd : count} />
                   <${Split} rows=${split} by=${by} nameOf=${nameOf} />

@@ -48,35 +48,36 @@ function Actions({ of }) {
   </span>`;
 }
 
+/** @returns {import("../ui/table.js").Column[]} */
 function columns() {
   return [
-    { key: "name", title: t("common.name"), sort: (/** @type {any} */ row) => row.name ?? "", render: (/** @type {any} */ row) => html`<strong>${row.name}</strong>` },
-    { key: "state", title: t("keys.state"), render: (/** @type {any} */ row) => html`<${State} of=${row} />` },
+    { key: "name", title: t("common.name"), sort: (row) => row.name ?? "", render: (row) => html`<strong>${row.name}</strong>` },
+    { key: "state", title: t("keys.state"), render: (row) => html`<${State} of=${row} />` },
     {
       key: "requests",
       title: t("keys.requests30"),
       number: true,
-      sort: (/** @type {any} */ row) => row.usage30Days.requests,
-      render: (/** @type {any} */ row) => count(row.usage30Days.requests),
+      sort: (row) => row.usage30Days.requests,
+      render: (row) => count(row.usage30Days.requests),
     },
     {
       key: "cost",
       title: t("keys.cost30"),
       number: true,
-      sort: (/** @type {any} */ row) => row.usage30Days.cost_microusd,
-      render: (/** @type {any} */ row) => usd(row.usage30Days.cost_microusd),
+      sort: (row) => row.usage30Days.cost_microusd,
+      render: (row) => usd(row.usage30Days.cost_microusd),
     },
     {
       key: "limit",
       title: t("keys.tightest"),
-      render: (/** @type {any} */ row) => {
+      render: (row) => {
         const limit = tightest(row.limits);
         if (!limit) return html`<span class="dim">${t("keys.unlimited")}</span>`;
         return html`<span class="dim">${limitName(limitOf(limit))}</span><${Meter} ...${limit} label=${limitName(limitOf(limit))} />`;
       },
     },
-    { key: "expires", title: t("keys.expires"), render: (/** @type {any} */ row) => row.expires || html`<span class="dim">${t("common.never")}</span>` },
-    { key: "actions", title: t("keys.actions"), render: (/** @type {any} */ row) => html`<${Actions} of=${row} />` },
+    { key: "expires", title: t("keys.expires"), render: (row) => row.expires || html`<span class="dim">${t("common.never")}</span>` },
+    { key: "actions", title: t("keys.actions"), render: (row) => html`<${Actions} of=${row} />` },
   ];
 }
 
@@ -97,7 +98,7 @@ export default function Keys() {
     <//>
     <${Card}>
       <${Loaded} of=${list} lines=${6}>
-        ${(/** @type {any} */ { keys }) => html`<${Table} columns=${columns()} rows=${keys} label=${t("nav.keys")} empty=${empty} />`}
+        ${({ keys }) => html`<${Table} columns=${columns()} rows=${keys} label=${t("nav.keys")} empty=${empty} />`}
       <//>
     <//>
     ${show === "new" && html`<${NewKey} onClose=${close} onChange=${list.reload} />`}

@@ -28,11 +28,11 @@ export default function Settings() {
   const tabs = Object.keys(TABS).map((key) => ({ key, title: t(`settings.tab.${key}`) }));
   return html`
     <${PageHead} title=${t("nav.settings")} hint=${t("settings.hint")} />
-    <${Tabs} tabs=${tabs} chosen=${chosen} choose=${(/** @type {string} */ tab) => go({ page: "settings", rest: [tab] })} label=${t("nav.settings")} />
+    <${Tabs} tabs=${tabs} chosen=${chosen} choose=${(tab) => go({ page: "settings", rest: [tab] })} label=${t("nav.settings")} />
     <div class="stack" key=${chosen}>
       ${each(BEFORE[chosen])}
       <${Loaded} of=${all} lines=${12}>
-        ${(/** @type {any} */ { sections }) =>
+        ${({ sections }) =>
           TABS[chosen].map((name) => {
             const section = sections.find((/** @type {any} */ one) => one.name === name);
             return section && html`<${Section} key=${name} section=${section} onChange=${all.reload}>${WITHIN[name] && html`<${WITHIN[name]} />`}<//>`;

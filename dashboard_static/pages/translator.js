@@ -56,7 +56,7 @@ function Translations({ result }) {
   const title = (/** @type {string} */ format) => `${t(`translator.format.${format}`)}${lossesOf(format) ? ` (−${lossesOf(format)})` : ""}`;
   return html`
     <${Tabs} tabs=${formats.map((key) => ({ key, title: title(key) }))} chosen=${chosen} label=${t("translator.into")}
-      choose=${(/** @type {string} */ to) => setQuery({ to })} />
+      choose=${(to) => setQuery({ to })} />
     ${error && html`<${ErrorNote} error=${error} />`}
     ${done &&
     html`<div class="stack tight">
@@ -104,7 +104,7 @@ export default function Translator() {
           </div>
           <div class="filters">
             <label><span>${t("translator.example")}</span>
-              <select value="" onChange=${(/** @type {any} */ event) => setText(JSON.stringify(EXAMPLES[event.currentTarget.value], null, 2) ?? "")}>
+              <select value="" onChange=${(event) => setText(JSON.stringify(EXAMPLES[event.currentTarget.value], null, 2) ?? "")}>
                 <option value="">${t("common.none")}</option>
                 ${Object.keys(EXAMPLES).map((each) => html`<option value=${each}>${t(`translator.format.${each}`)}</option>`)}
               </select>

@@ -79,7 +79,7 @@ export function Things({ title, hint, kind, onChange }) {
   return html`<${Card} title=${title} actions=${add}>
     ${hint && html`<p class="dim">${hint}</p>`}
     <${Loaded} of=${list} lines=${3}>
-      ${(/** @type {any} */ data) => html`<${Table} columns=${columns(data[kind.member])} rows=${data[kind.member]} label=${title}
+      ${(data) => html`<${Table} columns=${columns(data[kind.member])} rows=${data[kind.member]} label=${title}
         empty=${html`<${Empty} title=${t("table.empty")} />`} />`}
     <//>
     ${edited &&

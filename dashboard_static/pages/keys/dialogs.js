@@ -114,7 +114,7 @@ export function KeyUsage({ of, onClose }) {
     </dl>
     ${of.limits.map((/** @type {any} */ limit) => html`<${LimitBar} key=${limit.key} limit=${limitOf(limit)} />`)}
     <${Loaded} of=${days} lines=${4}>
-      ${(/** @type {any} */ { rows }) => rows.length > 0 && html`<${Chart} ...${byDay(rows, since_ms)} label=${t("keys.chart")} value=${count} />`}
+      ${({ rows }) => rows.length > 0 && html`<${Chart} ...${byDay(rows, since_ms)} label=${t("keys.chart")} value=${count} />`}
     <//>
     <p class="row dim">
       ${of.createdMs && html`<span>${t("keys.created")} <${Time} ms=${of.createdMs} /></span>`}

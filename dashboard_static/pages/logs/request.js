@@ -70,7 +70,7 @@ function Bodies({ bodies }) {
   return html`
     ${attempts.length > 1 &&
     html`<${Tabs} tabs=${attempts.map((each) => ({ key: String(each), title: t("logs.attempt", { number: each }) }))} chosen=${String(chosen)}
-      choose=${(/** @type {string} */ key) => setChosen(Number(key))} label=${t("logs.attempts")} />`}
+      choose=${(key) => setChosen(Number(key))} label=${t("logs.attempts")} />`}
     <div class="grid pairs">
       <${Body} title=${t("logs.body.client.request")} body=${of("client", "request")} />
       <${Body} title=${t("logs.body.upstream.request")} body=${of("upstream", "request")} />
@@ -86,7 +86,7 @@ export function RequestDialog({ id, nameOf, onClose }) {
   const cached = (/** @type {any} */ request) => t("logs.tokens.cached", { count: count(request.cache_read_tokens) });
   return html`<${Dialog} title=${t("logs.request", { id })} onClose=${onClose} wide>
     <${Loaded} of=${detail} lines=${10}>
-      ${(/** @type {any} */ { request, attempts, bodies, has_bodies }) => html`<div class="stack">
+      ${({ request, attempts, bodies, has_bodies }) => html`<div class="stack">
         <p class="row">
           <${Badge} tone=${request.outcome === "ok" ? "ok" : "bad"}>${request.status} ${t(`logs.outcome.${request.outcome}`)}<//>
           <strong>${request.requested_model}</strong>

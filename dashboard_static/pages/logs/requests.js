@@ -18,29 +18,29 @@ import { RequestDialog } from "./request.js";
 
 const PAGE = 200;
 
-/** @param {(id: string) => string} nameOf */
+/** @param {(id: string) => string} nameOf @returns {import("../../ui/table.js").Column[]} */
 function columns(nameOf) {
   return [
-    { key: "when", title: t("logs.when"), width: "7.4rem", render: (/** @type {any} */ row) => html`<${Time} ms=${row.started_ms} />` },
+    { key: "when", title: t("logs.when"), width: "7.4rem", render: (row) => html`<${Time} ms=${row.started_ms} />` },
     {
       key: "status",
       title: t("logs.status"),
       width: "3.8rem",
-      render: (/** @type {any} */ row) => html`<${Badge} tone=${row.outcome === "ok" ? "ok" : "bad"} title=${row.error || row.outcome}>${row.status}<//>`,
+      render: (row) => html`<${Badge} tone=${row.outcome === "ok" ? "ok" : "bad"} title=${row.error || row.outcome}>${row.status}<//>`,
     },
     { key: "requested_model", title: t("logs.model"), width: "minmax(9rem, 2fr)" },
     {
       key: "target",
       title: t("logs.target"),
       width: "minmax(11rem, 2.4fr)",
-      render: (/** @type {any} */ row) => (row.cache === "hit" ? t("logs.from_cache") : `${row.connection || row.provider || "–"}${row.model ? ` · ${row.model}` : ""}`),
+      render: (row) => (row.cache === "hit" ? t("logs.from_cache") : `${row.connection || row.provider || "–"}${row.model ? ` · ${row.model}` : ""}`),
     },
-    { key: "key", title: t("logs.key"), width: "minmax(6rem, 1fr)", render: (/** @type {any} */ row) => nameOf(row.key_id) },
+    { key: "key", title: t("logs.key"), width: "minmax(6rem, 1fr)", render: (row) => nameOf(row.key_id) },
     { key: "attempts", title: t("logs.tries"), number: true, width: "2.8rem" },
-    { key: "tokens", title: t("logs.tokens"), number: true, width: "6.5rem", render: (/** @type {any} */ row) => `${count(row.input_tokens)} + ${count(row.output_tokens)}` },
-    { key: "cost", title: t("logs.cost"), number: true, width: "5rem", render: (/** @type {any} */ row) => usd(row.cost_microusd) },
-    { key: "first", title: t("logs.first"), number: true, width: "5rem", render: (/** @type {any} */ row) => latency(row.first_byte_us) },
-    { key: "took", title: t("logs.took"), number: true, width: "5rem", render: (/** @type {any} */ row) => latency(row.total_us) },
+    { key: "tokens", title: t("logs.tokens"), number: true, width: "6.5rem", render: (row) => `${count(row.input_tokens)} + ${count(row.output_tokens)}` },
+    { key: "cost", title: t("logs.cost"), number: true, width: "5rem", render: (row) => usd(row.cost_microusd) },
+    { key: "first", title: t("logs.first"), number: true, width: "5rem", render: (row) => latency(row.first_byte_us) },
+    { key: "took", title: t("logs.took"), number: true, width: "5rem", render: (row) => latency(row.total_us) },
   ];
 }
 
@@ -102,10 +102,10 @@ export function Requests() {
             rows=${pages.rows}
             label=${t("logs.requests")}
             rowKey=${BY.id}
-            onRow=${(/** @type {any} */ row) => setQuery({ request: row.id })}
+            onRow=${(row) => setQuery({ request: row.id })}
             onEnd=${pages.more}
             onTop=${setAtTop}
-            rowClass=${(/** @type {any} */ row) => (row.outcome === "ok" ? "" : "bad")}
+            rowClass=${(row) => (row.outcome === "ok" ? "" : "bad")}
           />
           <p class="row">
             <span class="dim grow">${t(pages.isWhole ? "logs.shown" : "logs.shown_more", { count: count(pages.rows.length) })}</span>

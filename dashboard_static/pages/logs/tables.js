@@ -51,15 +51,16 @@ export function ProxyLog() {
     return { rows: page.connects, next: page.next };
   };
   const pages = usePages(read, [proxy, provider, outcome], BY_ID);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "when", title: t("logs.when"), width: "7.4rem", render: (/** @type {any} */ row) => html`<${Time} ms=${row.at_ms} />` },
-    { key: "outcome", title: t("logs.outcome"), width: "6rem", render: (/** @type {any} */ row) => html`<${Badge} tone=${row.outcome === "ok" ? "ok" : "bad"}>${row.outcome}<//>` },
+    { key: "when", title: t("logs.when"), width: "7.4rem", render: (row) => html`<${Time} ms=${row.at_ms} />` },
+    { key: "outcome", title: t("logs.outcome"), width: "6rem", render: (row) => html`<${Badge} tone=${row.outcome === "ok" ? "ok" : "bad"}>${row.outcome}<//>` },
     { key: "proxy", title: t("logs.proxy"), width: "minmax(10rem, 2fr)" },
     { key: "level", title: t("logs.level"), width: "7rem" },
     { key: "target", title: t("logs.target"), width: "minmax(10rem, 2fr)" },
     { key: "connection", title: t("logs.connection"), width: "minmax(7rem, 1fr)" },
     { key: "error", title: t("logs.error"), width: "minmax(8rem, 2fr)" },
-    { key: "took", title: t("logs.took"), number: true, width: "5rem", render: (/** @type {any} */ row) => latency(row.took_us) },
+    { key: "took", title: t("logs.took"), number: true, width: "5rem", render: (row) => latency(row.took_us) },
   ];
   const clear = async () => {
     const { removed } = await del("usage/proxy-logs");
@@ -71,7 +72,7 @@ export function ProxyLog() {
       <button type="button" class="danger" onClick=${() => setClearing(true)}>${t("logs.proxy.clear")}</button>
     <//>
     <${Log} pages=${pages} columns=${columns} label=${t("logs.tab.proxy")} empty=${t("logs.proxy.none")} rowKey=${BY_ID.id}
-      detail=${(/** @type {any} */ row) => html`<${Json} title=${row.target} value=${row} />`} />
+      detail=${(row) => html`<${Json} title=${row.target} value=${row} />`} />
     ${clearing && html`<${Confirm} text=${t("logs.proxy.clear.hint")} action=${t("logs.proxy.clear")} onConfirm=${clear} onClose=${() => setClearing(false)} />`}
   `;
 }
@@ -83,8 +84,9 @@ export function AuditLog() {
     return { rows: page.entries, next: page.next };
   };
   const pages = usePages(read, [actor, action, entity, address], BY_ID);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "when", title: t("logs.when"), width: "7.4rem", render: (/** @type {any} */ row) => html`<${Time} ms=${row.at_ms} />` },
+    { key: "when", title: t("logs.when"), width: "7.4rem", render: (row) => html`<${Time} ms=${row.at_ms} />` },
     { key: "actor", title: t("logs.actor"), width: "minmax(7rem, 1fr)" },
     { key: "action", title: t("logs.action"), width: "minmax(9rem, 1fr)" },
     { key: "entity", title: t("logs.entity"), width: "minmax(10rem, 2fr)" },
@@ -127,9 +129,10 @@ export function Console() {
   useEffect(() => {
     if (isAtTop && pages.isRead) pages.add(lines.value.filter((line) => isAsked(line, { level, process, text })));
   }, [lines.value, isAtTop, pages.isRead]);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "time", title: t("logs.when"), width: "7.4rem", render: (/** @type {any} */ row) => html`<${Time} ms=${Date.parse(row.time)} />` },
-    { key: "level", title: t("logs.severity"), width: "5rem", render: (/** @type {any} */ row) => html`<${Badge} tone=${TONES[row.level] ?? ""}>${row.level}<//>` },
+    { key: "time", title: t("logs.when"), width: "7.4rem", render: (row) => html`<${Time} ms=${Date.parse(row.time)} />` },
+    { key: "level", title: t("logs.severity"), width: "5rem", render: (row) => html`<${Badge} tone=${TONES[row.level] ?? ""}>${row.level}<//>` },
     { key: "message", title: t("logs.message"), width: "minmax(24rem, 6fr)" },
     { key: "process", title: t("logs.process"), width: "6.5rem" },
   ];
@@ -141,6 +144,6 @@ export function Console() {
       { name: "text", label: t("common.search") },
     ]}><${LiveSwitch} /><//>
     <${Log} pages=${pages} columns=${columns} label=${t("logs.tab.console")} empty=${t("logs.console.none")} rowKey=${BY_LINE.id} onTop=${setAtTop}
-      detail=${(/** @type {any} */ row) => html`<${Json} title=${row.logger} value=${row} />`} />
+      detail=${(row) => html`<${Json} title=${row.logger} value=${row} />`} />
   `;
 }

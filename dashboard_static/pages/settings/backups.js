@@ -98,15 +98,16 @@ export function Backups() {
     await del(`db-backups/${encodeURIComponent(open.id)}`);
     list.reload();
   };
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "id", title: t("common.name"), render: (/** @type {any} */ row) => html`<span class="mono">${row.id}</span>` },
-    { key: "created", title: t("settings.copies.when"), sort: (/** @type {any} */ row) => row.createdMs, render: (/** @type {any} */ row) => html`<${Time} ms=${row.createdMs} />` },
+    { key: "id", title: t("common.name"), render: (row) => html`<span class="mono">${row.id}</span>` },
+    { key: "created", title: t("settings.copies.when"), sort: (row) => row.createdMs, render: (row) => html`<${Time} ms=${row.createdMs} />` },
     { key: "reason", title: t("settings.copies.reason") },
-    { key: "size", title: t("settings.copies.size"), number: true, sort: (/** @type {any} */ row) => row.sizeBytes, render: (/** @type {any} */ row) => bytes(row.sizeBytes) },
+    { key: "size", title: t("settings.copies.size"), number: true, sort: (row) => row.sizeBytes, render: (row) => bytes(row.sizeBytes) },
     {
       key: "acts",
       title: t("things.actions"),
-      render: (/** @type {any} */ row) => html`<span class="row">
+      render: (row) => html`<span class="row">
         ${["restore", "delete"].map(
           (what) => html`<button type="button" key=${what} class="small danger" aria-label=${t("settings.copies.act", { act: t(`settings.copies.${what}`), name: row.id })}
             onClick=${() => setOpen({ what, id: row.id })}>${t(`settings.copies.${what}`)}</button>`,
@@ -122,7 +123,7 @@ export function Backups() {
   `;
   return html`<${Card} title=${t("settings.copies")} actions=${actions}>
     <${Loaded} of=${list} lines=${3}>
-      ${(/** @type {any} */ { backups }) => html`<${Table} columns=${columns} rows=${backups} label=${t("settings.copies")} />`}
+      ${({ backups }) => html`<${Table} columns=${columns} rows=${backups} label=${t("settings.copies")} />`}
     <//>
     ${open.what === "export" && html`<${Export} onClose=${close} />`}
     ${open.what === "import" && html`<${Import} onClose=${close} onDone=${list.reload} />`}

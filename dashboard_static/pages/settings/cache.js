@@ -27,16 +27,17 @@ export function Cache() {
     state.reload();
   };
   const forget = (/** @type {string} */ signature) => del("cache/entries", { signature }).then(tell, toastError);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "model", title: t("settings.cached.model") },
-    { key: "hits", title: t("settings.cached.hits"), number: true, sort: (/** @type {any} */ row) => row.hits, render: (/** @type {any} */ row) => count(row.hits) },
-    { key: "size", title: t("settings.cached.size"), number: true, sort: (/** @type {any} */ row) => row.size, render: (/** @type {any} */ row) => bytes(row.size) },
-    { key: "used", title: t("settings.cached.used"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.used_ms} />` },
-    { key: "expires", title: t("settings.cached.expires"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.expires_ms} />` },
+    { key: "hits", title: t("settings.cached.hits"), number: true, sort: (row) => row.hits, render: (row) => count(row.hits) },
+    { key: "size", title: t("settings.cached.size"), number: true, sort: (row) => row.size, render: (row) => bytes(row.size) },
+    { key: "used", title: t("settings.cached.used"), render: (row) => html`<${Time} ms=${row.used_ms} />` },
+    { key: "expires", title: t("settings.cached.expires"), render: (row) => html`<${Time} ms=${row.expires_ms} />` },
     {
       key: "acts",
       title: t("things.actions"),
-      render: (/** @type {any} */ row) => html`<button type="button" class="small danger" aria-label=${t("things.delete", { name: row.signature.slice(0, 8) })}
+      render: (row) => html`<button type="button" class="small danger" aria-label=${t("things.delete", { name: row.signature.slice(0, 8) })}
         onClick=${() => forget(row.signature)}>${t("common.delete")}</button>`,
     },
   ];
@@ -46,9 +47,9 @@ export function Cache() {
       <button type="button" class="danger" onClick=${() => setClearing(true)}>${t("settings.cached.clear")}</button>
     </div>
     <${Loaded} of=${state} lines=${4}>
-      ${(/** @type {any} */ { stats, entries }) => html`<div>
+      ${({ stats, entries }) => html`<div>
         <${Stats} stats=${stats} />
-        ${entries.length > 0 && html`<${Table} columns=${columns} rows=${entries} rowKey=${(/** @type {any} */ row) => row.signature} label=${t("settings.cached")} />`}
+        ${entries.length > 0 && html`<${Table} columns=${columns} rows=${entries} rowKey=${(row) => row.signature} label=${t("settings.cached")} />`}
       </div>`}
     <//>
     ${clearing &&

@@ -98,14 +98,15 @@ export function Proxies() {
   const [adding, setAdding] = useState(false);
   const test = ({ level = "", id = "" }) => post("settings/proxy/test", { level, id }).then(tell, toastError);
   const remove = ({ level = "", id = "" }) => del("settings/proxy", { level, id }).then(list.reload, toastError);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "level", title: t("settings.proxies.level"), render: (/** @type {any} */ row) => t(`settings.proxies.level.${row.level}`) },
+    { key: "level", title: t("settings.proxies.level"), render: (row) => t(`settings.proxies.level.${row.level}`) },
     { key: "id", title: t("settings.proxies.id") },
-    { key: "proxy", title: t("settings.proxies.proxy"), render: (/** @type {any} */ row) => html`<code dir="ltr">${row.proxy}</code>` },
+    { key: "proxy", title: t("settings.proxies.proxy"), render: (row) => html`<code dir="ltr">${row.proxy}</code>` },
     {
       key: "acts",
       title: t("things.actions"),
-      render: (/** @type {any} */ row) =>
+      render: (row) =>
         row.level !== "environment" &&
         html`<span class="row">
           <button type="button" class="small" aria-label=${t("settings.proxies.test.of", { name: row.proxy })} onClick=${() => test(row)}>${t("common.test")}</button>
@@ -117,8 +118,8 @@ export function Proxies() {
   return html`<${Card} title=${t("settings.proxies")} actions=${add}>
     <p class="dim">${t("settings.proxies.hint")}</p>
     <${Loaded} of=${list} lines=${2}>
-      ${(/** @type {any} */ data) => html`<${Table} columns=${columns} rows=${rowsOf(data)} label=${t("settings.proxies")}
-        rowKey=${(/** @type {any} */ row) => `${row.level}/${row.id}`} />`}
+      ${(data) => html`<${Table} columns=${columns} rows=${rowsOf(data)} label=${t("settings.proxies")}
+        rowKey=${(row) => `${row.level}/${row.id}`} />`}
     <//>
     ${adding && html`<${SetProxy} onClose=${() => setAdding(false)} onChange=${list.reload} />`}
   <//>`;

@@ -63,7 +63,7 @@ export function Section({ section, onChange, children }) {
               field=${fieldOf(name, key, setting)}
               value=${key in edits ? edits[key] : setting.value}
               error=${details.find((each) => each.field === key)?.message}
-              onChange=${(/** @type {any} */ value) => setEdits((old) => ({ ...old, [key]: value }))}
+              onChange=${(value) => setEdits((old) => ({ ...old, [key]: value }))}
             />
             <${Origin} name=${key} setting=${setting} busy=${busy} reset=${() => send({ [key]: null })} />
           </div>`,

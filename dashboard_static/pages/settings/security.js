@@ -35,15 +35,16 @@ export function Password() {
 export function Sessions() {
   const list = useRead((abort) => get("auth/sessions", {}, abort), [], 30_000);
   const attempt = (/** @type {Promise<unknown>} */ work) => work.then(list.reload, toastError);
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "agent", title: t("settings.sessions.agent"), render: (/** @type {any} */ row) => html`<span class="wrap">${row.agent}</span>` },
+    { key: "agent", title: t("settings.sessions.agent"), render: (row) => html`<span class="wrap">${row.agent}</span>` },
     { key: "address", title: t("settings.sessions.address") },
-    { key: "signed_in_ms", title: t("settings.sessions.since"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.signed_in_ms} />` },
-    { key: "seen_ms", title: t("settings.sessions.seen"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.seen_ms} />` },
+    { key: "signed_in_ms", title: t("settings.sessions.since"), render: (row) => html`<${Time} ms=${row.signed_in_ms} />` },
+    { key: "seen_ms", title: t("settings.sessions.seen"), render: (row) => html`<${Time} ms=${row.seen_ms} />` },
     {
       key: "end",
       title: t("things.actions"),
-      render: (/** @type {any} */ row) =>
+      render: (row) =>
         row.is_this
           ? html`<${Badge} tone="ok">${t("settings.sessions.this")}<//>`
           : html`<button type="button" class="small danger" aria-label=${t("settings.sessions.end.of", { agent: row.agent })}
@@ -53,7 +54,7 @@ export function Sessions() {
   const others = html`<button type="button" class="danger" onClick=${() => attempt(del("auth/sessions"))}>${t("settings.sessions.end_others")}</button>`;
   return html`<${Card} title=${t("settings.sessions")} actions=${others}>
     <${Loaded} of=${list} lines=${3}>
-      ${(/** @type {any} */ { sessions }) => html`<${Table} columns=${columns} rows=${sessions} label=${t("settings.sessions")} />`}
+      ${({ sessions }) => html`<${Table} columns=${columns} rows=${sessions} label=${t("settings.sessions")} />`}
     <//>
   <//>`;
 }
@@ -88,15 +89,16 @@ export function AdminKeys() {
   const list = useRead((abort) => get("auth/keys", {}, abort), []);
   const [adding, setAdding] = useState(false);
   const [revoked, setRevoked] = useState(/** @type {any} */ (null));
+  /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
     { key: "name", title: t("common.name") },
-    { key: "scopes", title: t("settings.admin_keys.scopes"), render: (/** @type {any} */ row) => row.scopes.join(", ") },
-    { key: "used", title: t("settings.admin_keys.used"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.last_used_ms} />` },
-    { key: "expires", title: t("settings.admin_keys.expires"), render: (/** @type {any} */ row) => html`<${Time} ms=${row.expires_ms} />` },
+    { key: "scopes", title: t("settings.admin_keys.scopes"), render: (row) => row.scopes.join(", ") },
+    { key: "used", title: t("settings.admin_keys.used"), render: (row) => html`<${Time} ms=${row.last_used_ms} />` },
+    { key: "expires", title: t("settings.admin_keys.expires"), render: (row) => html`<${Time} ms=${row.expires_ms} />` },
     {
       key: "state",
       title: t("things.actions"),
-      render: (/** @type {any} */ row) =>
+      render: (row) =>
         row.in_force
           ? html`<button type="button" class="small danger" aria-label=${t("settings.admin_keys.revoke.of", { name: row.name })}
               onClick=${() => setRevoked(row)}>${t("settings.admin_keys.revoke")}</button>`
@@ -111,7 +113,7 @@ export function AdminKeys() {
   return html`<${Card} title=${t("settings.admin_keys")} actions=${add}>
     <p class="dim">${t("settings.admin_keys.hint")}</p>
     <${Loaded} of=${list} lines=${2}>
-      ${(/** @type {any} */ { admin_keys: keys }) => html`<${Table} columns=${columns} rows=${keys} label=${t("settings.admin_keys")} />`}
+      ${({ admin_keys: keys }) => html`<${Table} columns=${columns} rows=${keys} label=${t("settings.admin_keys")} />`}
     <//>
     ${adding && html`<${NewAdminKey} onClose=${() => setAdding(false)} onMade=${list.reload} />`}
     ${revoked &&
