@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from omniroute.formats import ir
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.thinking import is_off
 
 _VERSION: Final = 1
@@ -221,5 +222,5 @@ def _json(raw: Raw | str) -> list[Any] | str:
     """JSON as it is meant, in a list; what is none, as the text that it is."""
     try:
         return [_decode(raw)]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return raw if isinstance(raw, str) else bytes(raw).decode("utf-8", "backslashreplace")

@@ -17,10 +17,11 @@ from msgspec import Raw, Struct
 from omniroute.errors import GatewayError
 from omniroute.formats import ir
 from omniroute.formats.base import Codec, Dialect, PathFacts, Shown, StreamDecoder, TargetModel
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_chat.counts import usage_out
 from omniroute.formats.openai_chat.dialect import OpenAIChatDialect
 from omniroute.formats.openai_chat.errors import error_event
-from omniroute.formats.openai_chat.wire import DONE, NOTHING, UNREADABLE
+from omniroute.formats.openai_chat.wire import DONE, NOTHING
 from omniroute.usage import Usage
 
 FORMAT: Final = "openai-completions"

@@ -18,9 +18,10 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
+from omniroute.formats.misread import UNREADABLE
+
 _NOTHING: Final = Raw(b"null")
 _MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _BYTES: Final = 16
 
 Beginning: TypeAlias = tuple[Iterable[bytes], Iterable[str]]
@@ -37,7 +38,7 @@ def fingerprint(body: bytes, beginning: Callable[[bytes], Beginning]) -> bytes:
             made.update(piece)
         for name in sorted(tools):
             made.update(b"tool %b\n" % name.encode())
-    except _UNREADABLE:
+    except UNREADABLE:
         return b""
     return made.digest()
 

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from omniroute.formats.base import UpstreamError
+from omniroute.formats.misread import UNREADABLE
 
 MAX_QUOTED_CHARACTERS: Final = 200
 
@@ -159,7 +160,7 @@ def _object(body: bytes) -> dict[str, Any] | UpstreamError:
         return UpstreamError("the answer has no body")
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = " ".join(body.decode("utf-8", "replace").split())
         return UpstreamError(f"the answer is not JSON: {text[:MAX_QUOTED_CHARACTERS]}")
     if isinstance(found, list) and found and isinstance(found[0], dict) and _holds_error(found[0]):

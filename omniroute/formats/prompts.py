@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats.edits import ANNOUNCEMENTS, INSTRUCTING, MAX_ANNOUNCEMENT
+from omniroute.formats.misread import UNREADABLE
 from omniroute.wire.jsonscan import (
     JsonScanError,
     Member,
@@ -36,13 +37,7 @@ class _NoPlace(Exception):
     """The request has no place for instructions; what stands where one would be."""
 
 
-_UNREADABLE: Final = (
-    _NoPlace,
-    JsonScanError,
-    msgspec.MsgspecError,
-    UnicodeDecodeError,
-    RecursionError,
-)
+_UNREADABLE: Final = (_NoPlace, JsonScanError, *UNREADABLE)
 
 
 class Places(NamedTuple):

@@ -18,12 +18,11 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from omniroute.formats.misread import UNREADABLE
 from omniroute.wire.jsonscan import JsonScanError, find_members, holds_string
 
 # A letter, digit or underscore in an escape: no serializer writes one, and it could spell a name.
 _ESCAPED_NAME: Final = re.compile(rb"\\u00(?:3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
-
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 Tools: TypeAlias = Callable[[bytes], bool]
 """Whether the value of `tools` holds one that is not the client's own."""
@@ -86,7 +85,7 @@ def foreign_by_type(own: frozenset[str | None]) -> Tools:
     def foreign(value: bytes) -> bool:
         try:
             return any(tool.type not in own for tool in _decode_typed(value))
-        except _UNREADABLE:
+        except UNREADABLE:
             return True
 
     return foreign
@@ -96,7 +95,7 @@ def _foreign_to_gemini(value: bytes) -> bool:
     own = {"functionDeclarations", "function_declarations"}
     try:
         return any(not own.issuperset(tool) for tool in _decode_gemini(value))
-    except _UNREADABLE:
+    except UNREADABLE:
         return True
 
 

@@ -20,6 +20,7 @@ import msgspec
 from omniroute.formats import ir
 from omniroute.formats.base import Shown
 from omniroute.formats.fold import fold, unfold
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.table import CODECS
 from omniroute.usage import Usage
 
@@ -27,7 +28,6 @@ _GOOD: Final = frozenset({"stop", "stop_sequence", "tool_calls", "length"})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ir.Response).decode
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def keep(
@@ -61,7 +61,7 @@ def kept_answer(kept: bytes) -> ir.Response:
     """What was kept. FormatError for bytes of another version: they are as good as none."""
     try:
         return _decode(kept)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ir.FormatError(f"what was kept cannot be read: {error}") from None
 
 
@@ -109,6 +109,6 @@ def _is_good(choice: ir.Choice) -> bool:
 def _is_json(arguments: str) -> bool:
     try:
         msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return True

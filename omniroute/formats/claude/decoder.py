@@ -23,6 +23,7 @@ from omniroute.formats.claude.wire import (
     decoded,
     object_decoder,
 )
+from omniroute.formats.misread import UNREADABLE
 from omniroute.wire.deltas import ARGUMENTS, REASONING, TEXT, Delta, read_claude_delta
 from omniroute.wire.sse import SseReader, SseTooLong, event_data
 
@@ -155,7 +156,7 @@ class ClaudeStreamDecoder:
             return
         try:
             body = body_decoder.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             if payload == b"[DONE]":
                 return  # services that imitate the format
             body = decoded(body_decoder, payload, "An event of the stream")

@@ -31,7 +31,7 @@ from omniroute.formats.claude.identity import MARK_BYTES, without_sealed
 from omniroute.formats.claude.requests import decode_request
 from omniroute.formats.claude.tap import ClaudeTap
 from omniroute.formats.claude.wire import FORMAT, UsageBody, usage_of
-from omniroute.formats.misread import member_of
+from omniroute.formats.misread import UNREADABLE, member_of
 from omniroute.usage import Usage
 from omniroute.wire.jsonscan import (
     DuplicateMember,
@@ -193,7 +193,7 @@ class ClaudeDialect:
     def answer_usage(self, body: bytes) -> Usage | None:
         try:
             read = _decode_answer(body).usage
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None  # not ours to judge: the bytes go to the client as they are
         return None if read is None else usage_of(read)
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
+from omniroute.formats.misread import UNREADABLE
 
 MAX_QUOTED_CHARACTERS: Final = 2000
 
@@ -83,7 +84,7 @@ def upstream_error(body: bytes) -> UpstreamError:
     """Read an error body or event; what cannot be read is quoted, shortened."""
     try:
         read = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = " ".join(body.decode("utf-8", "replace").split())
         return UpstreamError(text[:MAX_QUOTED_CHARACTERS] or "no explanation")
     error = read.error

@@ -9,6 +9,7 @@ from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
 from omniroute.formats.claude.errors import error_event, upstream_error
 from omniroute.formats.claude.wire import Counts, UsageBody
+from omniroute.formats.misread import UNREADABLE
 from omniroute.usage import Usage
 from omniroute.wire.deltas import read_claude_delta
 from omniroute.wire.jsonscan import (
@@ -119,7 +120,7 @@ class ClaudeTap:
             return raw
         try:
             body = _decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             self.generated = True  # something this version cannot read still is something
             return raw
         kind = body.type

@@ -13,6 +13,7 @@ import msgspec
 from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
 from omniroute.formats.gemini import wire
+from omniroute.formats.misread import UNREADABLE
 
 MAX_QUOTED_CHARACTERS: Final = 2000
 
@@ -94,7 +95,7 @@ def upstream_error(body: bytes) -> UpstreamError:
     """Read an error of the service (alone or in a stream's array); the unreadable is quoted."""
     try:
         read = _decode_error(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = " ".join(body.decode("utf-8", "replace").split())
         return UpstreamError(text[:MAX_QUOTED_CHARACTERS] or "no explanation")
     if isinstance(read, list):

@@ -16,6 +16,7 @@ from omniroute.formats.base import TargetModel
 from omniroute.formats.gemini import reasons, schema, wire
 from omniroute.formats.gemini.expansion import expand
 from omniroute.formats.gemini.identity import FORMAT
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.thinking import BUDGET_TOKENS
 
 MAX_STOPS: Final = 5
@@ -273,7 +274,7 @@ def decoded_schema(raw: Raw, feature: str) -> Any:
     """A schema as JSON. CannotCarry, by the feature's name, for what is none."""
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ir.CannotCarry(feature, f"a schema is not JSON: {error}") from None
 
 

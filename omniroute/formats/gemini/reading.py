@@ -18,6 +18,7 @@ from omniroute.formats.gemini import reasons, wire
 from omniroute.formats.gemini.decoding import arguments_of
 from omniroute.formats.gemini.identity import FORMAT, derived_id
 from omniroute.formats.gemini.sources import citations_of, logprobs_of
+from omniroute.formats.misread import UNREADABLE
 from omniroute.usage import Usage
 from omniroute.wire.deltas import REASONING, Delta, read_gemini_delta
 from omniroute.wire.sse import SseReader, SseTooLong, event_data
@@ -78,7 +79,7 @@ class AnswerReader:
                 return
         try:
             self._answer(wire.decode_answer(payload), payload, events)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise ir.FormatError(f"not a chunk of a Gemini answer: {error}") from None
 
     def _answer(self, answer: wire.Answer, payload: bytes, events: list[ir.Event]) -> None:
@@ -297,7 +298,7 @@ def failure_of(payload: bytes) -> ir.Failure:
     """An error object as a failure. FormatError when it is none."""
     try:
         error = _decode_error(payload).error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
+    except UNREADABLE as wrong:
         raise ir.FormatError(f"not an error of the Gemini API: {wrong}") from None
     if error is None or isinstance(error, str):
         return ir.Failure(error or "no explanation")

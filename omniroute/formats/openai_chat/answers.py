@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 
 from omniroute.formats import ir
 from omniroute.formats.base import Shown
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_chat import tools
 from omniroute.formats.openai_chat.counts import UsageIn, usage_of, usage_out
 from omniroute.formats.openai_chat.errors import upstream_error
@@ -20,7 +21,6 @@ from omniroute.formats.openai_chat.request_decoding import thought_text
 from omniroute.formats.openai_chat.wire import (
     FORMAT,
     NOTHING,
-    UNREADABLE,
     Annotation,
     AudioIn,
     FunctionIn,

@@ -7,7 +7,7 @@ line. Counts that cannot be are brought back to the nearest that can.
 
 import msgspec
 
-from omniroute.formats.openai_chat.wire import UNREADABLE
+from omniroute.formats.misread import UNREADABLE
 from omniroute.usage import Usage
 
 

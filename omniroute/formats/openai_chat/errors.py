@@ -9,7 +9,8 @@ import msgspec
 
 from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
-from omniroute.formats.openai_chat.wire import DONE, UNREADABLE
+from omniroute.formats.misread import UNREADABLE
+from omniroute.formats.openai_chat.wire import DONE
 
 
 class _ErrorDetail(msgspec.Struct, gc=False):

@@ -12,13 +12,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats import ir
-from omniroute.formats.misread import member_of
+from omniroute.formats.misread import UNREADABLE, member_of
 from omniroute.formats.openai_chat import tools
 from omniroute.formats.openai_chat.reasoning import reasoning_parts, shown_text
 from omniroute.formats.openai_chat.wire import (
     FORMAT,
     NOTHING,
-    UNREADABLE,
     CacheControl,
     MessageIn,
     PartIn,

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from omniroute.formats.openai_chat.wire import UNREADABLE
+from omniroute.formats.misread import UNREADABLE
 from omniroute.wire.jsonscan import JsonScanError, find_members, remove_member
 from omniroute.wire.sse import event_data
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats import ir
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_chat.answers import (
     audio_of,
     citation_of,
@@ -27,7 +28,6 @@ from omniroute.formats.openai_chat.reasoning import origin_of
 from omniroute.formats.openai_chat.wire import (
     FORMAT,
     NOTHING,
-    UNREADABLE,
     AudioIn,
     FunctionIn,
     PartIn,

@@ -10,10 +10,11 @@ from msgspec import UNSET, UnsetType
 
 from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_chat.counts import UsageIn, usage_of
 from omniroute.formats.openai_chat.errors import error_event, is_bare_error, upstream_error
 from omniroute.formats.openai_chat.sanitising import sanitise
-from omniroute.formats.openai_chat.wire import NOTHING, UNREADABLE
+from omniroute.formats.openai_chat.wire import NOTHING
 from omniroute.usage import Usage
 from omniroute.wire.deltas import ARGUMENTS, read_openai_delta
 from omniroute.wire.jsonscan import JsonScanError, find_members, remove_member

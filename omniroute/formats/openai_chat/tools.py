@@ -15,7 +15,8 @@ from msgspec import Raw
 
 from omniroute.formats import ir
 from omniroute.formats.custom_tools import SCHEMA, arguments_of
-from omniroute.formats.openai_chat.wire import FORMAT, NOTHING, UNREADABLE, ToolCallIn
+from omniroute.formats.misread import UNREADABLE
+from omniroute.formats.openai_chat.wire import FORMAT, NOTHING, ToolCallIn
 from omniroute.formats.quirks import NINE_CHARACTER_IDS
 
 """Quirk: ids of calls are nine letters or digits (Mistral)."""

@@ -9,7 +9,6 @@ chat completion chunk object"), the types of its Python SDK, and what compatible
 
 from typing import Final
 
-import msgspec
 from msgspec import Raw, Struct
 
 FORMAT: Final = "openai"
@@ -17,9 +16,6 @@ FORMAT: Final = "openai"
 NOTHING: Final = Raw(b"null")
 
 DONE: Final = b"data: [DONE]\n\n"
-
-UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding can raise for bytes that are not what they should be."""
 
 OWN_FAMILY: Final = frozenset({FORMAT, "openai-responses"})
 """Formats whose words for tiers, efforts and cache keys are those of this one."""

@@ -11,6 +11,7 @@ import msgspec
 
 from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_responses import wire
 from omniroute.formats.openai_responses.wire import dump
 
@@ -53,7 +54,7 @@ def upstream_error(body: bytes) -> UpstreamError:
     """Read an error body or event; anything unreadable is quoted, shortened."""
     try:
         read = _read_body(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = " ".join(body.decode("utf-8", "replace").split())
         return UpstreamError(text[:MAX_QUOTED_CHARACTERS] or "no explanation")
     error = read.error

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omniroute.formats import ir
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_responses import parts, wire
 from omniroute.formats.openai_responses.answers import finish_of
 from omniroute.formats.openai_responses.errors import status_of
@@ -143,7 +144,7 @@ class ResponsesStreamDecoder:
             return
         try:
             event = _read_event(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             self._take_odd(payload)
             return
         handler = self._handlers.get(event.type)

@@ -10,6 +10,7 @@ import msgspec
 
 from omniroute.errors import GatewayError
 from omniroute.formats.base import UpstreamError
+from omniroute.formats.misread import UNREADABLE
 from omniroute.formats.openai_responses import errors, wire
 from omniroute.formats.openai_responses.failing import failure
 from omniroute.usage import Usage
@@ -28,7 +29,6 @@ class _Event(msgspec.Struct, gc=False):
 
 
 _read_event = msgspec.json.Decoder(_Event).decode
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Ended(msgspec.Struct, gc=False):
@@ -42,7 +42,7 @@ def answer_usage(body: bytes | msgspec.Raw) -> Usage | None:
     """The usage of a response object; None when it reports none, or cannot be read."""
     try:
         usage = _read_ended(body).usage
-    except _UNREADABLE:
+    except UNREADABLE:
         return None  # not ours to judge: the bytes go to the client as they are
     return None if usage is None else usage.usage
 
@@ -100,7 +100,7 @@ class StreamTap:
             return raw  # a comment
         try:
             event = _read_event(payload)
-        except _UNREADABLE:
+        except UNREADABLE:
             self.generated = True  # something this version cannot read still is something
             return raw
         kind = event.type
