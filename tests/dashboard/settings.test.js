@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { changed, fieldOf, pathOf, shown, unitOf } from "../../dashboard_static/pages/settings/fields.js";
 import { rowsOf } from "../../dashboard_static/pages/settings/names.js";
+import { browserOf } from "../../dashboard_static/pages/settings/security.js";
 
 test("the end of a name tells the unit, and only that", () => {
   assert.equal(unitOf("ttlS"), "s");
@@ -49,4 +50,11 @@ test("a default is shown with its unit", () => {
 test("proxies of all levels are rows", () => {
   const rows = rowsOf({ global: null, providers: { acme: "http://a" }, combos: {}, connections: {}, environment: { HTTP_PROXY: "http://e" } });
   assert.deepEqual(rows.map((row) => row.level), ["environment", "provider"]);
+});
+
+test("a session is known by its browser, a script by what it says", () => {
+  assert.equal(browserOf("Mozilla/5.0 (Macintosh; Intel Mac OS X) Version/17.4 Safari/605.1"), "Safari 17, Mac OS X");
+  assert.equal(browserOf("Mozilla/5.0 (X11; Linux x86_64) Chrome/126.0.0 Safari/537 Edg/125.1"), "Edg 125, Linux");
+  assert.equal(browserOf("Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0"), "Firefox 128, Windows");
+  assert.equal(browserOf("curl/8.5"), "curl/8.5");
 });

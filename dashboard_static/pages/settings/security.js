@@ -14,6 +14,9 @@ import { toast, toastError } from "../../ui/toast.js";
 const SCOPES = ["read", "write", "keys", "backup", "admin"];
 const DAY_MS = 86_400_000;
 
+// Many call themselves Chrome and Safari, too, so the first that fits tells.
+const BROWSERS = [/(?<name>Edg|OPR|Firefox)\/(?<version>\d+)/, /(?<name>Chrome)\/(?<version>\d+)/, /Version\/(?<version>\d+).*(?<name>Safari)/];
+
 export function Password() {
   const [turn, setTurn] = useState(0);
   const fields = [
@@ -32,12 +35,19 @@ export function Password() {
   <//>`;
 }
 
+/** A browser in short: "Firefox 128, Linux"; what it says of itself where that is not known. Pure. @param {string} agent */
+export function browserOf(agent) {
+  const found = BROWSERS.map((each) => agent.match(each)?.groups).find(Boolean);
+  const system = agent.match(/Windows|Android|iPhone|iPad|Mac OS X|Linux/)?.[0];
+  return found ? [`${found.name} ${found.version}`, system].filter(Boolean).join(", ") : agent;
+}
+
 export function Sessions() {
   const list = useRead((abort) => get("auth/sessions", {}, abort), [], 30_000);
   const attempt = (/** @type {Promise<unknown>} */ work) => work.then(list.reload, toastError);
   /** @type {import("../../ui/table.js").Column[]} */
   const columns = [
-    { key: "agent", title: t("settings.sessions.agent"), render: (row) => html`<span class="wrap">${row.agent}</span>` },
+    { key: "agent", title: t("settings.sessions.agent"), render: (row) => html`<span class="wrap" title=${row.agent}>${browserOf(row.agent)}</span>` },
     { key: "address", title: t("settings.sessions.address") },
     { key: "signed_in_ms", title: t("settings.sessions.since"), render: (row) => html`<${Time} ms=${row.signed_in_ms} />` },
     { key: "seen_ms", title: t("settings.sessions.seen"), render: (row) => html`<${Time} ms=${row.seen_ms} />` },
@@ -47,7 +57,7 @@ export function Sessions() {
       render: (row) =>
         row.is_this
           ? html`<${Badge} tone="ok">${t("settings.sessions.this")}<//>`
-          : html`<button type="button" class="small danger" aria-label=${t("settings.sessions.end.of", { agent: row.agent })}
+          : html`<button type="button" class="small danger" aria-label=${t("settings.sessions.end.of", { agent: browserOf(row.agent) })}
               onClick=${() => attempt(del(`auth/sessions/${row.id}`))}>${t("settings.sessions.end")}</button>`,
     },
   ];
