@@ -1,9 +1,10 @@
 """`omniroute rotate-key`: a new encryption key, and everything stored sealed with it.
 
-The order makes it safe to be cut short: the new key is added in front of those there are, every
-secret in the database is sealed anew, and only when none needs an old key any more is that one
-removed. Doing it again after a failure begins anew and loses nothing. What lies in the shared state
-is made again at the next start; kept answers begin empty.
+The order makes it safe to be cut short: the new key is added in front of those there are, captured
+bodies that still wait are taken into the database, every secret there is sealed anew, and only when
+none needs an old key any more is that one removed. Doing it again after a failure begins anew and
+loses nothing. What lies in the shared state is made again at the next start; kept answers begin
+empty.
 """
 
 import json
@@ -46,7 +47,7 @@ def rotate(data_dir: Path, out: TextIO, *, keep_old: bool = False) -> int:
         else:
             drop_old_keys(data_dir)
             print("the old key is removed; backups made before open with it only", file=out)
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         print(f"omniroute: {error}\nNothing is lost: both keys are kept. Try again.", file=out)
         return EXIT_FAILED
     finally:
@@ -58,10 +59,14 @@ def _seal_anew(installation: Installation) -> tuple[int, int]:
     """How many stored things and bodies were sealed anew. Raises StoreError, InstallationError."""
     if not installation.database.exists():
         return 0, 0
+    from omniroute.control.collecting import collect
+    from omniroute.spool import Spool
     from omniroute.store.database import Store
 
     store = Store.open(installation.database)
     try:
+        # What workers left for the database when they ended would be sealed by the old key later.
+        collect(Spool(installation.spool), store.bodies, store.proxy_log)
         things = _seal_things(store, installation)
         bodies = store.bodies.reseal(
             lambda sealed: installation.encrypt(installation.decrypt(sealed))

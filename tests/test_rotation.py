@@ -11,6 +11,7 @@ from omniroute.config import ConnectionSettings
 from omniroute.control.sealing import opened, seal
 from omniroute.installation import Installation, InstallationError
 from omniroute.rotation import rotate
+from omniroute.spool import CapturedBody, Spool
 from omniroute.store.captured import Bodies
 from omniroute.store.database import Store
 from omniroute.store.interface import StoredBody
@@ -66,6 +67,22 @@ def test_everything_opens_with_the_new_key_alone(data_dir: Path) -> None:
     assert (data_dir / "encryption.key").stat().st_mode & 0o777 == 0o600
     assert read(data_dir) == (CANARY, {b"body"})
     assert "1 stored things, 250 captured bodies" in out.getvalue()
+
+
+def test_a_body_that_waits_for_the_database_opens_with_the_new_key_too(data_dir: Path) -> None:
+    installation = Installation.open(data_dir, create=False, environment={})
+    sealed = installation.encrypt(b"late")
+    waiting = CapturedBody("late", 0, "client", "request", 1, 4, sealed)
+    Spool(installation.spool).write([waiting])
+    out = io.StringIO()
+    assert rotate(data_dir, out) == 0
+    assert "251 captured bodies" in out.getvalue()
+    assert Spool(installation.spool).waiting() == []
+    installation = Installation.open(data_dir, create=False, environment={})
+    store = Store.open(installation.database)
+    (body,) = store.bodies.of("late")
+    store.close()
+    assert installation.decrypt(body.sealed) == b"late"
 
 
 def test_the_old_key_can_be_kept_for_older_backups(data_dir: Path) -> None:
