@@ -4,12 +4,8 @@ Whatever a test is about, it fails when the page wrote an error to its console, 
 it failed, or when the browser reported a breach of the Content-Security-Policy (`Watch`).
 """
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +22,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.processes.harness import API_KEY, ROOT, Gateway, eventually
+from tests.processes.harness import API_KEY, ROOT, Gateway, eventually, simulator_process
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARTIFACTS = ROOT / "artifacts"
@@ -118,17 +114,8 @@ def site_of(folder: Path, declared: str, simulator: str) -> Iterator[Site]:
 @pytest.fixture(scope="package")
 def simulator() -> Iterator[str]:
     """The address of a simulator process, without a version."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "omniroute.simulator", "--fd", str(listener.fileno())],
-            pass_fds=[listener.fileno()],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL,
-        )
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(10)
+    with simulator_process() as address:
+        yield address
 
 
 def declared_for(simulator: str) -> str:

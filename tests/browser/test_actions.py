@@ -104,3 +104,14 @@ def test_a_pasted_body_is_translated_and_its_losses_are_named(page: Page, site: 
     expect(main).to_contain_text("max_tokens")
     expect(main).to_contain_text("Lost:")
     expect(main).to_contain_text("seed")
+
+
+def test_a_setting_that_is_stored_says_so_and_acts_at_once(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}#/settings?tab=general")
+    shown = page.locator(".setting", has=page.get_by_label("Keepalive in streams"))
+    expect(shown).to_contain_text("default: 15 s")
+    shown.get_by_label("Keepalive in streams").fill("20")
+    shown.get_by_label("Keepalive in streams").press("Enter")
+    expect(shown).to_contain_text("set here")
+    page.reload()
+    expect(shown.get_by_label("Keepalive in streams")).to_have_value("20")
