@@ -89,7 +89,7 @@ function Opened({ opened, data, reload, close }) {
   if (kind === "models") return html`<${ModelsDialog} provider=${provider} accounts=${account} ...${shared} />`;
   const remove = async () => {
     await del(`provider-nodes/${encodeURIComponent(provider.id)}`);
-    toast(t("providers.deleted", { name: provider.name }));
+    toast(t(provider.builtIn ? "providers.restored" : "providers.deleted", { name: provider.name }));
     reload();
   };
   const text = t(provider.builtIn ? "providers.restore.text" : "providers.delete.own", { name: provider.name });

@@ -1,7 +1,7 @@
 // Forms from a list of fields. Each field has a label, a hint and, where the gateway refused it, the
 // rule that it broke.
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { ApiError } from "../api.js";
 import { html } from "../html.js";
@@ -132,6 +132,14 @@ export function Form({ fields, values: initial = {}, submit, action, onCancel, c
   const [values, setValues] = useState(initial);
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [busy, setBusy] = useState(false);
+  const element = useRef(/** @type {HTMLFormElement | null} */ (null));
+  // What has to be mended is brought into sight: the field, else the sentence that says what is wrong.
+  useEffect(() => {
+    /** @type {HTMLElement | null | undefined} */
+    const wrong = error && element.current?.querySelector('[aria-invalid="true"], .error-note');
+    wrong?.scrollIntoView({ block: "center" });
+    wrong?.focus();
+  }, [error]);
   const details = error instanceof ApiError ? error.details : [];
   const errorOf = (/** @type {string} */ name) =>
     details.find((each) => each.field === name || each.field?.endsWith(`.${name}`))?.message;
@@ -154,7 +162,7 @@ export function Form({ fields, values: initial = {}, submit, action, onCancel, c
     event.preventDefault();
     attempt(submit);
   };
-  return html`<form onSubmit=${run} class="form">
+  return html`<form onSubmit=${run} class="form" ref=${element}>
     ${fields
       .filter((field) => !field.when || field.when(values))
       .map(

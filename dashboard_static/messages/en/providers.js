@@ -81,6 +81,7 @@ export default {
   "providers.delete.own": "The provider {name} is deleted. Delete its accounts first.",
   "providers.restore": "As built in",
   "providers.restore.name": "As built in: {name}",
+  "providers.restored": "{name} is again as it is built in.",
   "providers.restore.text": "What was changed of {name} is forgotten; it is again as it is built in. Its accounts stay.",
   "providers.deleted": "{name} is deleted.",
   "providers.saved": "{name} is saved; it acts at the next request.",
