@@ -1,9 +1,5 @@
 """One gateway of real processes, with the simulator behind it as a provider of every format."""
 
-import os
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.processes.harness import API_KEY, ROOT, Gateway
+from tests.processes.harness import API_KEY, ROOT, Gateway, simulator_process
 
 FORMATS = ("openai", "openai-responses", "claude", "gemini")
 
@@ -38,17 +34,8 @@ def programs() -> Path:
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[str]:
     """The address of a simulator process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "omniroute.simulator", "--fd", str(listener.fileno())],
-            pass_fds=[listener.fileno()],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL,
-        )
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        process.wait(10)
+    with simulator_process() as address:
+        yield address
 
 
 class _Gateway(Gateway):

@@ -14,13 +14,12 @@ from omniroute.control.access import PASSWORD_FACT
 from omniroute.control.api.endpoint import Endpoint
 from omniroute.control.api.services import Services
 from omniroute.control.app import API, build_app
-from omniroute.control.door import Door
-from omniroute.control.origins import KnownHosts
 from omniroute.control.passwords import hash_password
 from omniroute.control.policy import Policy
 from omniroute.control.routes import OpenRoute
 from omniroute.control.sessions import RENEW_AFTER_S
 from omniroute.store.database import Store
+from tests.control.conftest import client_of
 
 pytestmark = pytest.mark.usefixtures("quick_hashing")
 
@@ -41,13 +40,6 @@ OPEN_ROUTES = {
 def filled(path: str) -> str:
     """A path of the form that is declared."""
     return re.sub(r"\{[^}]*\}", "x", path)
-
-
-def client_of(services: Services, scheme: str = "http") -> httpx.AsyncClient:
-    app = build_app(services, dashboard_dir())
-    door = Door(app, lambda: KnownHosts("127.0.0.1", []), is_private=False)
-    transport = httpx.ASGITransport(door)
-    return httpx.AsyncClient(transport=transport, base_url=f"{scheme}://localhost:20129")
 
 
 @pytest.fixture

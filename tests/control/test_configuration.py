@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from omniroute.installation import Installation
 from omniroute.resilience import cooldown
 from omniroute.snapshot import decode
 from omniroute.state.interface import State, StateError
-from omniroute.state.memory_state import MemoryState
 from omniroute.store.interface import Entity, StoredKey
 
 GOOD = """
@@ -33,15 +31,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "omniroute.toml"
     path.write_text(GOOD)
     return path
-
-
-@pytest.fixture
-def state() -> Iterator[State]:
-    made = MemoryState()
-    if made.needs_rebuild:
-        made.rebuild([])
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -1,16 +1,12 @@
 """One gateway of real processes with the simulator behind it, shared by the tests of a worker."""
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.processes.harness import API_KEY, ROOT, Gateway
+from tests.processes.harness import API_KEY, Gateway, simulator_process
 
 
 class Endpoint(NamedTuple):
@@ -37,18 +33,8 @@ def nothing_is_held_against_anybody(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[str]:
     """The base URL of a simulator process."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "omniroute.simulator", "--fd", str(listener.fileno())],
-            pass_fds=[listener.fileno()],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL,
-        )
-    # Only the child holds the socket now: should it die, connections are refused and do not hang.
-    yield f"http://127.0.0.1:{port}/v1"
-    process.terminate()
-    process.wait(10)
+    with simulator_process() as address:
+        yield f"{address}/v1"
 
 
 @pytest.fixture(scope="session")

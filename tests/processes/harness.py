@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +43,25 @@ def eventually(what: Callable[[], Any], limit_s: float = WAIT_S) -> Any:
             last = None
         time.sleep(0.05)
     raise AssertionError(f"did not happen within {limit_s} s: {what} ({last!r})")
+
+
+@contextmanager
+def simulator_process() -> Iterator[str]:
+    """The address of a simulator that is a process of its own, without a version."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "omniroute.simulator", "--fd", str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+        )
+    # Only the child holds the socket now: should it die, connections are refused and do not hang.
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 class Upstream:

@@ -1,13 +1,10 @@
 """Limits between real processes: none passes them together, and none takes them to its grave."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
 ]
 
-ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 
 AT_ONCE = 4  # requests that each process has under way
@@ -106,28 +102,6 @@ while True:
 
 USD = Meter(key="k/usd", measure="usd", kind="fixed", limit=LIMIT, period="monthly")
 RUNNING = Meter(key="k/running", measure="running", kind="running", limit=6)
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    children: list[subprocess.Popen[str]] = []
-
-    def begin(script: str, *arguments: object, stdout: int = subprocess.PIPE) -> Any:
-        child = subprocess.Popen(
-            [sys.executable, "-c", script, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=stdout,
-            text=True,
-        )
-        children.append(child)
-        return child
-
-    yield begin
-    for child in children:
-        with child:
-            child.kill()
 
 
 @pytest.fixture

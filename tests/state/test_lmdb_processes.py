@@ -1,14 +1,11 @@
 """The LMDB state between processes: neither death nor company loses or doubles a record."""
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
 ]
 
-ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 
 SETTLE = """
@@ -48,30 +44,6 @@ with state._environment.begin(write=True) as txn:
     print("inside", flush=True)
     time.sleep(60)
 """
-
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a script as a process of its own; none outlives the test."""
-    children: list[subprocess.Popen[str]] = []
-
-    def begin(script: str, *arguments: object, stdout: int = subprocess.PIPE) -> Any:
-        child = subprocess.Popen(
-            [sys.executable, "-c", script, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=stdout,
-            text=True,
-        )
-        children.append(child)
-        return child
-
-    yield begin
-    for child in children:
-        child.kill()
-        child.communicate()
 
 
 def ready(directory: Path, map_bytes: int = 16 * MIB) -> LmdbState:
