@@ -46,6 +46,8 @@ from omniroute.state.interface import StateError
 from omniroute.store.interface import StoreBusy, StoreError, StoreFull
 
 CSRF_HEADER: Final = "x-csrf-token"
+AUDIT_HEADER: Final = "x-omniroute-audit"
+"""`missing`: what was asked is done, but could not be written into the audit log."""
 _BODY_S: Final = 30.0
 _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"\{(\w+)(:path)?\}")
@@ -123,10 +125,12 @@ class Endpoint(BaseRoute):
             call = await self._call(route, request, actor)
             async with _closing(call.upload):
                 result = await route.handler(call)
-            await self._audit(route, call)
+            is_recorded = await self._audit(route, call)
             response = self._response(route, request, call, result)
         except Exception as error:
             return error_response(_denial_of(error, route))
+        if not is_recorded:
+            response.headers[AUDIT_HEADER] = "missing"
         cookie = call.cookie
         if cookie is None and actor.session is not None:
             renewed = await access.renewed(actor.session)
@@ -205,15 +209,19 @@ class Endpoint(BaseRoute):
             return False
         return True
 
-    async def _audit(self, route: Route, call: Call) -> None:
+    async def _audit(self, route: Route, call: Call) -> bool:
+        """Whether all of it could be written. If not, the change acts all the same: to answer that
+        it failed would be wrong, so caller and log are told."""
+        is_recorded = True
         if route.is_unsafe and route.changes and not call.is_audited:
             call.audit("/".join(call.path.values()))
         for entry in call.changes:
             try:
                 await call.blocking(self._services.store.audit.add, entry)
             except StoreError as error:
-                # The change is made and acts: to say that it failed would be wrong.
                 _log.error("no audit record of %s by %s: %s", entry.action, entry.actor, error)
+                is_recorded = False
+        return is_recorded
 
 
 def not_found(paths: Sequence[Endpoint]) -> ASGIApp:

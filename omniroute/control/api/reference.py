@@ -33,7 +33,10 @@ times are Unix milliseconds; money is in micro-USD integers (`*_microusd`).
   and parameters are refused by name (422).
 - **Editing.** What can be edited has an `ETag`; with `If-Match` a change is made only to that
   version (412 otherwise). What the configuration file declares is shown and cannot be edited (409).
-- **Every change** leaves a record in the audit log, without secrets.
+- **Every change** leaves a record in the audit log, without secrets. Where that could not be
+  written, the answer has `X-OmniRoute-Audit: missing`; the change is made all the same.
+- **Secrets** go to another address, proxy or header only if they are in the same request, or with
+  the scope `admin` (403 otherwise).
 """
 
 

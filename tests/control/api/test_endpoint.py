@@ -341,7 +341,7 @@ async def test_what_changed_nothing_leaves_no_record(
     assert services.store.audit.page(AuditFilter(), 10) == []
 
 
-async def test_a_change_that_cannot_be_recorded_is_told_in_the_log(
+async def test_a_change_that_cannot_be_recorded_is_told_to_the_caller_and_in_the_log(
     client: httpx.AsyncClient,
     services: Services,
     monkeypatch: pytest.MonkeyPatch,
@@ -350,8 +350,11 @@ async def test_a_change_that_cannot_be_recorded_is_told_in_the_log(
     def add(_: object) -> None:
         raise StoreFull("no room")
 
+    recorded = await client.put("/api/things/a", json={"name": "b"})
+    assert "x-omniroute-audit" not in recorded.headers
     monkeypatch.setattr(services.store.audit, "add", add)
-    assert (await client.put("/api/things/a", json={"name": "b"})).status_code == 200
+    answer = await client.put("/api/things/a", json={"name": "b"})
+    assert (answer.status_code, answer.headers["x-omniroute-audit"]) == (200, "missing")
     assert "no audit record of things.replace by local token: no room" in caplog.text
 
 
