@@ -15,7 +15,7 @@ import msgspec
 
 from omniroute.config import ConfigError, Settings, StoredName
 from omniroute.config.schema import sections
-from omniroute.config.setting import Setting, is_secret
+from omniroute.config.setting import Setting, is_file, is_secret
 from omniroute.config.stored import SETTING
 from omniroute.control.configuration import Compiled, Configuration
 from omniroute.control.destinations import destinations, moved
@@ -129,6 +129,14 @@ class Changing:
         elif isinstance(value, Mapping):
             for item in value.values():
                 self._learn(item)
+
+    def _refuse_files(self, struct: type[Setting], values: Mapping[str, Any]) -> None:
+        """Whoever may only configure cannot ask which files this machine has."""
+        for field in msgspec.structs.fields(struct):
+            if is_file(field.type) and values.get(field.name) is not None and not self._unlimited:
+                raise Denied(
+                    403, f"{field.name} names a file of this machine: that takes the scope `admin`"
+                )
 
     def trial(self, work: Callable[[], object], *touched: StoredName) -> Snapshot:
         """The snapshot that there would be after a change, which is not kept.

@@ -25,13 +25,12 @@ from omniroute.store.interface import Entity, EntityChanged, EntityExists, Entit
 
 # Kinds whose settings name a provider, which may be by a short prefix.
 _OF_PROVIDER: Final = frozenset({"connection", "model", "budget"})
-# Who is let in, and how long it can be seen who changed what: not for those who may only configure.
+# Who is let in, and how long it can be seen who did what: not for those who may only configure.
 _RESERVED: Final = frozenset(
     {
         ("server", "require_api_key"),
         ("server", "allowed_hosts"),
-        ("retention", "audit_days"),
-        ("retention", "audit_rows"),
+        *(("retention", name) for name in STRUCTS["retention"].__struct_fields__),
     }
 )
 
@@ -112,6 +111,7 @@ class Editing(Changing):
     def store_new(self, kind: str, values: Mapping[str, Any]) -> Entity:
         """What creating writes, as part of a larger `change` or `trial`. Raises Denied."""
         self._learn(values)
+        self._refuse_files(struct_of(kind), values)
         made = self._given(kind, values)
         id_ = id_of(kind, made)
         self._refuse_declared(kind, id_)
@@ -139,6 +139,7 @@ class Editing(Changing):
     ) -> tuple[Thing, Entity]:
         """What patching writes, as part of a larger `change` or `trial`. Raises Denied."""
         self._learn(changes)
+        self._refuse_files(struct_of(kind), changes)
         self._refuse_declared(kind, id_)
         known = self._expected(kind, id_, match)
         made = self._changed(known, changes)
@@ -227,6 +228,7 @@ class Editing(Changing):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         struct = STRUCTS[name]
         self._learn(changes)
+        self._refuse_files(struct, changes)
         entity = self._store.entities.get(SETTING, name)
         match(0 if entity is None else entity.version)
         known = {} if entity is None else self._opened(entity)

@@ -3,7 +3,7 @@ change, which acts at the next request.
 
 Sections are those of the configuration file, in a path with dashes (`/api/settings/ip-filter`). The
 ETag of a section is the version of what is stored of it, that of `/api/settings` of all that is.
-What says who is let in, and how long the audit is kept, needs the scope `admin`.
+What says who is let in, and how long the history is kept, needs the scope `admin`.
 """
 
 import contextlib

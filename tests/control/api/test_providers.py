@@ -176,6 +176,16 @@ async def test_who_does_not_know_a_secret_cannot_have_it_sent_elsewhere(
     assert services.configuration.version == version
 
 
+@pytest.mark.parametrize("file", [__file__, "/nowhere"])
+async def test_who_may_only_configure_cannot_ask_which_files_there_are(
+    owner: httpx.AsyncClient, file: str
+) -> None:
+    wish = NODE | {"caFile": file}
+    headers = await configurer(owner)
+    refused = await owner.post("/api/provider-nodes", json=wish, headers=headers)
+    assert refused.status_code == 403
+
+
 async def test_who_gives_the_secret_or_may_do_everything_sends_it_where_they_like(
     owner: httpx.AsyncClient,
 ) -> None:

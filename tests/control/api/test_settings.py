@@ -103,9 +103,11 @@ async def test_a_secret_setting_is_never_shown(owner: httpx.AsyncClient) -> None
         ("server", {"allowedHosts": ["elsewhere.example"]}),
         ("retention", {"auditDays": 1}),
         ("retention", {"auditRows": 1}),
+        ("retention", {"requestsDays": 1}),
+        ("upstream", {"caFile": __file__}),
     ],
 )
-async def test_who_is_let_in_and_how_long_the_audit_is_kept_is_the_owners_to_say(
+async def test_who_is_let_in_and_how_long_what_is_kept_is_the_owners_to_say(
     owner: httpx.AsyncClient, section: str, change: dict[str, Any]
 ) -> None:
     wish = {"name": "configurer", "scopes": ["read", "write"]}
