@@ -5,7 +5,9 @@ client's address is the socket's, and our forwarding header is thrown away. The 
 is reached only by the workers, which relay `/api` and `/dashboard` from the main port; there, and
 only there, `X-OmniRoute-Forwarded: for=<address>;proto=<scheme>` tells who the client is.
 
-Behind both, `Host` and `Origin` are checked and the answer gets its security headers.
+Behind both, `Host`, `Origin` and what browsers say of a request's origin (w3.org/TR/fetch-metadata)
+are checked, and the answer gets its security headers. Another port of the same host is another
+origin that gets our cookie all the same: nothing of it passes but links to follow.
 """
 
 import json
@@ -20,6 +22,7 @@ from omniroute.control.origins import KnownHosts
 FORWARDED_HEADER = b"x-omniroute-forwarded"
 
 _POLICY_HEADER = (b"content-security-policy", POLICY.encode())
+_FOREIGN = (b"cross-site", b"same-site")
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -46,7 +49,7 @@ class Door:
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
             return
         scope = self._with_client(scope)
-        refusal = self._refusal(scope["headers"])
+        refusal = self._refusal(scope["method"], scope["headers"])
         if refusal:
             await _answer_error(send, 403, refusal)
             return
@@ -62,7 +65,7 @@ class Door:
             changed["scheme"] = scheme
         return changed
 
-    def _refusal(self, headers: list[tuple[bytes, bytes]]) -> str:
+    def _refusal(self, method: str, headers: list[tuple[bytes, bytes]]) -> str:
         """Why this request may not pass, or ""."""
         given_hosts = [value for name, value in headers if name == b"host"]
         origins = [value for name, value in headers if name == b"origin"]
@@ -76,6 +79,10 @@ class Door:
                 "if it should"
             )
         if origins and not hosts.is_same_site(origins[0].decode("latin-1"), host):
+            return "requests from pages of another site are refused"
+        said = dict(headers)
+        is_foreign = said.get(b"sec-fetch-site") in _FOREIGN
+        if is_foreign and (method != "GET" or said.get(b"sec-fetch-mode") != b"navigate"):
             return "requests from pages of another site are refused"
         return ""
 

@@ -14,7 +14,8 @@ Headers = list[tuple[bytes, bytes]]
 class Visit:
     """One request through a door to an app that remembers what it saw."""
 
-    def __init__(self, headers: Headers, *, is_private: bool = False) -> None:
+    def __init__(self, headers: Headers, *, is_private: bool = False, method: str = "GET") -> None:
+        self._method = method
         self.seen: dict[str, Any] | None = None
         self.sent: list[dict[str, Any]] = []
         self._headers = headers
@@ -28,7 +29,7 @@ class Visit:
     async def make(self) -> "Visit":
         scope = {
             "type": "http",
-            "method": "GET",
+            "method": self._method,
             "path": "/",
             "scheme": "http",
             "client": ("10.0.0.9", 5),
@@ -72,6 +73,25 @@ async def test_foreign_names_and_pages_are_refused_at_both_doors(
     visit = await Visit(headers, is_private=is_private).make()
     assert visit.status == 403
     assert visit.seen is None
+
+
+@pytest.mark.parametrize("site", [b"cross-site", b"same-site"])
+@pytest.mark.parametrize(
+    ("method", "mode", "status"),
+    [
+        ("GET", b"navigate", 200),  # a link to the dashboard
+        ("GET", b"no-cors", 403),  # a picture or script of another port's page
+        ("GET", b"cors", 403),
+        ("POST", b"navigate", 403),  # a form
+    ],
+)
+async def test_pages_of_other_origins_may_link_to_us_and_nothing_else(
+    site: bytes, method: str, mode: bytes, status: int
+) -> None:
+    said = [(b"sec-fetch-site", site), (b"sec-fetch-mode", mode)]
+    assert (await Visit([HOST, *said], method=method).make()).status == status
+    own = [(b"sec-fetch-site", b"same-origin"), (b"sec-fetch-mode", mode)]
+    assert (await Visit([HOST, *own], method=method).make()).status == 200
 
 
 async def test_our_own_page_passes() -> None:
