@@ -63,6 +63,7 @@ _ROOT_PATHS: Final[Mapping[str, str]] = {
     "claude": "/v1/models",
     "gemini": "/v1beta/models",
 }
+_LEAST_SECRET: Final = 8  # characters
 _PING: Final = [{"role": "user", "content": "ping"}]
 _BODIES: Final[Mapping[str, Callable[[str], dict[str, Any]]]] = {
     "openai": lambda model: {"model": model, "messages": _PING, "max_tokens": 1},
@@ -245,7 +246,11 @@ class _Asking:
         )
 
     def _without_credential(self, text: str) -> str:
-        return text.replace(self._credential, "[secret]") if self._credential else text
+        # Headers of one's own may hold another; short ones are words.
+        own = (value for _, value in self._provider.headers if len(value) >= _LEAST_SECRET)
+        for secret in filter(None, (self._credential, *own)):
+            text = text.replace(secret, "[secret]")
+        return text
 
 
 @contextlib.asynccontextmanager

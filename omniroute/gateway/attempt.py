@@ -172,7 +172,7 @@ class AttemptRun:
             if error is self._client_broke:
                 raise
             body = body or f"(its explanation did not arrive: {error})".encode()
-        body = body[:ERROR_BODY_BYTES]
+        body = self._target.unsaid(body[:ERROR_BODY_BYTES])
         self._capture(body)
         said = DIALECTS[self._target.format].upstream_error(body)
         hint_s = retry_hint_s(response.fields, body, self._connection.gateway.now_ms())
@@ -476,6 +476,7 @@ class AttemptRun:
         )
 
     def _stream_error(self, said: UpstreamError) -> AttemptFailed:
+        said = self._unsaid(said)
         hint_s = retry_hint_s({}, said.message.encode(), self._connection.gateway.now_ms())
         error = GatewayError(
             ErrorKind.UPSTREAM_ERROR,
@@ -491,12 +492,16 @@ class AttemptRun:
 
     def _fault(self, said: UpstreamError) -> AttemptFailed:
         """A 200 that is no answer: an error in its place, or nothing at all."""
+        said = self._unsaid(said)
         error = GatewayError(
             ErrorKind.UPSTREAM_BROKEN,
             f"{self._name()} answered 200 without an answer: {said.message}",
             code=said.code,
         )
         return AttemptFailed(error, self._described(failure=Failure.STREAM_ERROR, said=said))
+
+    def _unsaid(self, said: UpstreamError) -> UpstreamError:
+        return said._replace(message=self._target.unsaid(said.message.encode()).decode())
 
     def _stream_decoder(self, response: Response) -> Decoder | None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from omniroute.gateway.endpoints import Endpoint
+from omniroute.logs import redact
 from omniroute.providers.pricing import Price, cost_microusd
 from omniroute.record import Record, Tried
 from omniroute.usage import NO_USAGE, Usage, estimate_usage
@@ -224,7 +225,10 @@ class Ledger:
         record.status = status
         record.outcome = outcome
         record.attempts = self.attempts
-        record.error = error
+        if error:
+            # A model that is not there may be a key that was put into the wrong field.
+            record.error = redact(error)
+            record.requested_model = redact(record.requested_model)
         record.bytes_out = self.answer_bytes
         record.connect_us = int(self.connect_s * 1e6)
         record.first_byte_us = self.first_byte_us

@@ -20,6 +20,7 @@ from omniroute.gateway.health import PROBE_LOOK_MS
 from omniroute.gateway.last_word import NOT_THIS_ACCOUNT, NOT_THIS_MODEL, exhausted, told
 from omniroute.gateway.lines import LOOK_S
 from omniroute.gateway.permission import is_allowed, limit_error
+from omniroute.logs import redact
 from omniroute.record import Tried
 from omniroute.resilience.meters import Meter
 from omniroute.resilience.retry import PATIENCE_S, pause_ms
@@ -433,7 +434,14 @@ class Pursuit:
         took_us = int((gateway.clock() - self._ledger.attempt_began) * 1e6)
         status = failed.failed.status or 0
         self._ledger.tried.append(
-            Tried(target.provider_id, target.connection_id, model, status, error.message, took_us)
+            Tried(
+                target.provider_id,
+                target.connection_id,
+                model,
+                status,
+                redact(error.message),
+                took_us,
+            )
         )
         failure = failed.failed.failure
         short = str(status) if failure is None else failure.value

@@ -5,7 +5,6 @@ one they began with. Per connection it holds the very bytes with which a request
 credential included, so that nothing is assembled header by header while a request waits.
 """
 
-import re
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -55,7 +54,21 @@ FORWARDED_HEADERS: Final[Mapping[str, tuple[bytes, ...]]] = {
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
-_SECRET_FIELD: Final = re.compile("auth|cookie|key|secret|token")  # names of headers
+# Headers of requests to upstreams that hold nothing secret; all others may.
+_OPEN_FIELDS: Final = frozenset(
+    (
+        "host",
+        "accept",
+        "accept-encoding",
+        "anthropic-beta",
+        "anthropic-version",
+        "content-type",
+        "openai-beta",
+        "user-agent",
+    )
+)
+_LEAST_SECRET: Final = 8  # bytes; anything shorter is no credential but a word
+_REDACTED: Final = b"[redacted]"
 
 NO_PROMPT: Final = PromptSettings()
 AS_ASKED: Final = ThinkingSettings()
@@ -223,8 +236,15 @@ class Target:
         return [
             value.rpartition(" ")[2].encode("latin-1")  # it stands behind a scheme: `Bearer …`
             for name, _, value in (line.partition(": ") for line in lines)
-            if name and (name == self._auth_header or _SECRET_FIELD.search(name))
+            if name and (name == self._auth_header or name.lower() not in _OPEN_FIELDS)
         ]
+
+    def unsaid(self, text: bytes) -> bytes:
+        """What an upstream said, without the credentials that it was sent: some repeat them."""
+        for secret in self.credentials():
+            if len(secret) >= _LEAST_SECRET:
+                text = text.replace(secret, _REDACTED)
+        return text
 
     def model(self, name: str) -> TargetModel:
         """A model of this target, as an encoder needs to know it."""

@@ -266,6 +266,13 @@ def test_a_credential_of_another_installation_is_refused(making, tmp_path):
 # --- no secret in sight -------------------------------------------------------------------------
 
 
+def test_what_an_upstream_repeats_of_its_credentials_is_left_out(making):
+    headers = (("x-mine", "own-secret-1"), ("user-agent", "some-client/1"), ("x-short", "low"))
+    target = making.target({"headers": headers}, key="sk-account-1")
+    said = b"sk-account-1 own-secret-1 some-client/1 low"
+    assert target.unsaid(said) == b"[redacted] [redacted] some-client/1 low"
+
+
 def test_no_representation_shows_a_credential(making):
     view = making.view(
         [provider(proxy=f"http://me:{CANARY}@proxy.example:1")],
