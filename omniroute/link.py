@@ -14,9 +14,13 @@ the supervisor spawns its children before it pays for that import.
 """
 
 import json
+import os
+import select
 import socket
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Message = dict[str, Any]
@@ -26,6 +30,9 @@ Message = dict[str, Any]
 MAX_LINE_BYTES = 65536
 
 _RECEIVE_BYTES = 16384
+
+# How often a process that does something long looks whether the other is still there.
+_LOOK_EVERY_MS = 50
 
 
 class LinkError(Exception):
@@ -101,6 +108,27 @@ class SyncLink:
         finally:
             self._socket.settimeout(None)
         return self._pending.popleft()
+
+    @contextmanager
+    def leaving_with_the_other(self) -> Iterator[None]:
+        """Within it, work that does not look at the link (a long import): when the other process
+        goes away meanwhile, this one ends at once, for what it holds (a port) is wanted anew."""
+        is_over = threading.Event()
+
+        def watch() -> None:
+            poll = select.poll()
+            poll.register(self._socket, 0)  # a hang-up is told though nothing is asked for
+            while not is_over.is_set():
+                if poll.poll(_LOOK_EVERY_MS):
+                    os._exit(1)
+
+        watcher = threading.Thread(target=watch, name="link", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            watcher.join()
 
     def detach(self) -> socket.socket:
         """The socket itself, for a `Link` to go on with. Messages already read must be taken."""

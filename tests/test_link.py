@@ -2,6 +2,8 @@
 
 import random
 import socket
+import subprocess
+import sys
 
 import pytest
 import trio
@@ -122,3 +124,33 @@ async def test_concurrent_senders_do_not_mix_their_lines() -> None:
     assert sorted(got) == [n for n in range(4) for _ in range(5)]
     await parent.aclose()
     await child.aclose()
+
+
+def test_a_process_in_a_long_import_leaves_when_the_other_end_is_gone() -> None:
+    ours, theirs = pair()
+    program = (
+        "import socket, sys, time\n"
+        "from omniroute.link import SyncLink\n"
+        "link = SyncLink(socket.socket(fileno=int(sys.argv[1])))\n"
+        "with link.leaving_with_the_other():\n"
+        "    link.send('importing')\n"
+        "    time.sleep(60)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+    )
+    theirs.close()
+    assert SyncLink(ours).receive(timeout_s=30) == {"type": "importing"}
+    ours.close()
+    assert child.wait(timeout=30) == 1
+
+
+def test_a_process_whose_other_end_stays_goes_on_after_its_long_import() -> None:
+    ours, theirs = pair()
+    link = SyncLink(theirs)
+    with link.leaving_with_the_other():
+        pass
+    link.send("ready")
+    assert SyncLink(ours).receive(timeout_s=5) == {"type": "ready"}
+    ours.close()
+    link.close()

@@ -69,9 +69,10 @@ def main(argv: list[str] | None = None) -> int:
         _log.warning("the supervisor is gone; leaving")
         return 1
 
-    import trio
+    with link.leaving_with_the_other():  # which takes a second or two
+        import trio
 
-    from omniroute.control.process import ControlProcess, StateReplaced
+        from omniroute.control.process import ControlProcess, StateReplaced
 
     process = ControlProcess(
         foundation,

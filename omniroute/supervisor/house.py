@@ -134,7 +134,7 @@ class House:
         """Listen to the child until it is dead and reaped; returns what happened, in words."""
         link = Link(child.link_socket)
         slot.link = link
-        slot.heard = False
+        slot.beats = False
         slot.heard_s = trio.current_time()
         await self._move(slot, "starting")
         if slot.kind == "worker" and self._slots.map_bytes:
@@ -146,7 +146,8 @@ class House:
             try:
                 while (message := await link.receive()) is not None:
                     slot.heard_s = trio.current_time()
-                    slot.heard = True
+                    # What comes before the first beat is news of the start, which may be slow.
+                    slot.beats = slot.beats or message["type"] == "beat"
                     await self._hear(slot, message)
             except (LinkError, KeyError) as error:
                 why = f"sent a message that is none ({error})"
@@ -164,8 +165,8 @@ class House:
         look_every_s = self._plan.heartbeat_timeout_s / 4
         while True:
             await trio.sleep(look_every_s)
-            limit_s = self._plan.heartbeat_timeout_s if slot.heard else _SILENT_START_S
-            if trio.current_time() < slot.heard_s + limit_s:
+            limit_s = self._plan.heartbeat_timeout_s if slot.beats else _SILENT_START_S
+            if trio.current_time() < slot.heard_s + limit_s or self._is_held_up(slot):
                 continue
             # When this process itself was held up (stopped, swapped out), beats lie unread on the
             # link: let them be read before judging.
@@ -174,7 +175,21 @@ class House:
             if slot.heard_s == heard_s:
                 silence.set()
                 await self._kill_hanging(child)
+                for each in self._slots.all():
+                    each.heard_s = max(each.heard_s, trio.current_time())
                 return
+
+    def _is_held_up(self, slot: Slot) -> bool:
+        """Is another one silent for longer? One that hangs within a transaction holds up all that
+        want to write; only it is killed, and the others get their time anew."""
+        others = [each for each in self._slots.all() if each is not slot and each.beats]
+        silent = [
+            each
+            for each in others
+            if each.child is not None
+            and trio.current_time() >= each.heard_s + self._plan.heartbeat_timeout_s
+        ]
+        return any(each.heard_s < slot.heard_s for each in silent)
 
     @staticmethod
     async def _kill_hanging(child: Child) -> None:

@@ -32,7 +32,7 @@ class Slot:
         self.restarts = 0
         self.inflight = 0
         self.heard_s = 0.0
-        self.heard = False
+        self.beats = False  # the child in it has beaten once
         self.was_ready = False
 
     @property
