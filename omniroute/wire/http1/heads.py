@@ -5,8 +5,7 @@ Invariants:
 - A head that passes `damage_in` holds no control character but tabs inside lines and the CR LF
   pairs that end them.
 - A parser returns exactly one field per line. The readers compare the counts, so a library that
-  folds lines, joins repeated fields or stops early is caught instead of believed. It is asked of
-  the first line with any of the others: what lines mean together, the readers decide.
+  folds lines, joins repeated fields or stops early is caught instead of believed.
 - Both parsers return the same fields for every head that the gate lets through: names in lower
   case, values without surrounding blanks, in the order sent.
 """
@@ -20,7 +19,7 @@ from typing import Literal
 import msgspec
 
 Fields = list[tuple[bytes, bytes]]
-HeadParser = Callable[[bytes, list[bytes]], Fields]
+HeadParser = Callable[[bytes], Fields]
 ParserName = Literal["auto", "httptools", "h11"]
 
 HEAD_END = b"\r\n\r\n"
@@ -144,7 +143,7 @@ _AUTO = _auto()
 
 
 def request_parser(name: ParserName) -> HeadParser:
-    """The function that turns the lines of a request head into fields; it raises Refusal.
+    """The function that turns one request head into its fields; it raises Refusal.
 
     "auto" is httptools, or h11 where httptools is missing or OMNIROUTE_NO_EXTENSIONS is set.
     """

@@ -5,10 +5,8 @@ arrives in pieces passes through uncopied. When something was left over the two 
 quadratic in the number of feeds, but only over one head or one read, and far below what receiving
 so small pieces costs anyway.
 
-A peer repeats itself from head to head. So the lines of the head before are remembered with the
-fields that they were read as, and only lines that did not stand there are examined and parsed; a
-head that begins with another first line is examined whole. What is the very head before means the
-same as that, and is not looked into.
+A peer repeats itself. A head that is the very one before means the same, and is not looked into;
+where any byte differs, it is examined and parsed whole: remembering single lines costs more.
 """
 
 import copy
@@ -17,8 +15,6 @@ from typing import NoReturn
 from omniroute.wire.http1.chunked import ChunkedDecoder
 from omniroute.wire.http1.heads import (
     HEAD_END,
-    Fields,
-    HeadParser,
     Limits,
     ProtocolError,
     Refusal,
@@ -44,28 +40,22 @@ class MessageReader:
         "_chunks",
         "_ended",
         "_error",
+        "_field_count",
         "_first_line",
-        "_known_fields",
-        "_known_line",
         "_limits",
-        "_new_lines",
-        "_parse",
         "_position",
         "_remaining",
         "_searched",
     )
 
-    def __init__(self, limits: Limits, chunks: ChunkedDecoder, parse: HeadParser) -> None:
+    def __init__(self, limits: Limits, chunks: ChunkedDecoder) -> None:
         self._limits = limits
         self._chunks = chunks
-        self._parse = parse
         self._buffer = b""
         self._position = 0
         self._searched = 0  # bytes after _position known to hold no end of a head
-        self._first_line = b""  # of the head split last
-        self._new_lines: list[bytes] = []  # of it, not known from the head before
-        self._known_line = b""  # the first line of the last head that was in order
-        self._known_fields: dict[bytes, tuple[bytes, bytes]] = {}  # its other lines
+        self._first_line = b""  # of the head examined last
+        self._field_count = 0  # its lines between the first and the blank one
         self._remaining = 0
         self._ended = False
         self._error: tuple[int, str] | None = None
@@ -193,44 +183,17 @@ class MessageReader:
         self._position = end
         return buffer if end == len(buffer) and not position else buffer[position:end]
 
-    def _split(self, head: bytes) -> list[bytes]:
-        """The field lines of a head within the limits on its size.
-
-        They are free of forbidden bytes, and so is `_first_line`.
-        """
+    def _examine(self, head: bytes) -> None:
+        """Refuses a head with forbidden bytes or beyond the limits; notes first line and count."""
         lines = head.split(b"\r\n")
-        del lines[-2:]
-        first = self._first_line = lines.pop(0)
-        if first == self._known_line:
-            known = self._known_fields
-            new = self._new_lines = [line for line in lines if line not in known]
-            damaged = bool(new) and damage_in(new)
-        else:
-            self._known_fields = {}
-            self._new_lines = lines
-            damaged = damage_in([first, *lines])
-        if damaged:
+        if damage_in(lines):
             self._fail(400, "control character or bare CR or LF in the head")
-        if len(first) > self._limits.line_bytes:
+        self._first_line = lines[0]
+        self._field_count = len(lines) - 3
+        if len(lines[0]) > self._limits.line_bytes:
             self._fail(414, "the first line is too long")
-        if len(head) > self._limits.head_bytes or len(lines) > self._limits.header_count:
+        if len(head) > self._limits.head_bytes or self._field_count > self._limits.header_count:
             self._fail(431, "the head is too large")
-        return lines
-
-    def _read_fields(self, lines: list[bytes]) -> Fields:
-        """The fields of the head split last, one of each line. Raises Refusal."""
-        new = self._new_lines
-        if not new:
-            known = self._known_fields
-            return [known[line] for line in lines]
-        parsed = self._parse(self._first_line, new)
-        if len(parsed) != len(new):
-            raise Refusal("the head is malformed")
-        known = self._known_fields | dict(zip(new, parsed, strict=True))
-        fields = [known[line] for line in lines]
-        self._known_line = self._first_line
-        self._known_fields = dict(zip(lines, fields, strict=True))
-        return fields
 
     def _check_part(self) -> None:
         """Refuse a head that is not complete, and could not become right, as early as possible."""

@@ -57,10 +57,20 @@ class RequestReader(MessageReader):
     request is tolerated (RFC 9112 2.2), a second is not.
     """
 
-    __slots__ = ("_asked", "_blank_seen", "_known_head", "_known_host", "_known_request")
+    __slots__ = (
+        "_asked",
+        "_blank_seen",
+        "_known_head",
+        "_known_host",
+        "_known_line",
+        "_known_request",
+        "_parse",
+    )
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
-        super().__init__(limits, ChunkedDecoder(pad=False), request_parser(parser))
+        super().__init__(limits, ChunkedDecoder(pad=False))
+        self._parse = request_parser(parser)
+        self._known_line: bytes | None = None
         self._blank_seen = False
         self._known_host: bytes | None = None
         self._known_head = b""
@@ -111,11 +121,14 @@ class RequestReader(MessageReader):
         self._end()
 
     def _request(self, head: bytes) -> Request:
-        lines = self._split(head)
+        self._examine(head)
         if self._first_line != self._known_line:
             self._asked = self._read_line(self._first_line)
+            self._known_line = self._first_line
         method, target, http_minor = self._asked
-        headers = self._read_fields(lines)
+        headers = self._parse(head)
+        if len(headers) != self._field_count:
+            raise Refusal("the head is malformed")
         fields = merge(headers)
         host = fields.get(b"host")
         if host != self._known_host or host is None:

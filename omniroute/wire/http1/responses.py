@@ -49,14 +49,18 @@ class ResponseReader(MessageReader):
         "_interim_count",
         "_keep_alive",
         "_known_head",
+        "_known_line",
         "_known_method",
         "_known_response",
         "_method",
+        "_parse",
         "_told",
     )
 
     def __init__(self, limits: Limits, parser: ParserName = "auto") -> None:
-        super().__init__(limits, ChunkedDecoder(pad=True), response_parser(parser))
+        super().__init__(limits, ChunkedDecoder(pad=True))
+        self._parse = response_parser(parser)
+        self._known_line: bytes | None = None
         self._method = b""
         self._known_method = b""
         self._known_head = b""
@@ -153,16 +157,19 @@ class ResponseReader(MessageReader):
 
     def _response(self, head: bytes) -> Response | None:
         """What a head says; None for an interim one."""
-        lines = self._split(head)
+        self._examine(head)
         if self._first_line != self._known_line:
             match = _STATUS_LINE.fullmatch(self._first_line)
             if match is None:
                 raise Refusal("the status line is malformed")
             self._told = int(match[2]), int(match[1])
+            self._known_line = self._first_line
         status, http_minor = self._told
         if status == 101:
             raise Refusal("the upstream switched protocols unasked")
-        headers = self._read_fields(lines)
+        headers = self._parse(head)
+        if len(headers) != self._field_count:
+            raise Refusal("the head is malformed")
         if status < 200:
             return None
         fields = merge(headers)

@@ -11,33 +11,24 @@ import h11
 from omniroute.wire.http1.heads import Fields, Refusal
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*?)[ \t]*\r\n", re.IGNORECASE)
-_HOST = b"host: a"
 _ASKING = h11.Request(method="GET", target="/", headers=[("host", "a")])
 
 
-def request_fields(first: bytes, lines: list[bytes]) -> Fields:
-    """Fields of lines of a request head that begins with `first`. Raises Refusal."""
-    if any(line[:5].lower() == b"host:" for line in lines):
-        return _read(h11.Connection(h11.SERVER, _limit(first, lines)), first, lines)
-    # h11 reads no request without a host; here it may be among the lines that are known already.
-    hosted = [_HOST, *lines]
-    return _read(h11.Connection(h11.SERVER, _limit(first, hosted)), first, hosted)[1:]
+def request_fields(head: bytes) -> Fields:
+    """Fields of a complete request head. Raises Refusal."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(head) + 1)
+    return _read(connection, head)
 
 
-def response_fields(first: bytes, lines: list[bytes]) -> Fields:
-    """Fields of lines of a response head that begins with `first`. Raises Refusal."""
-    connection = h11.Connection(h11.CLIENT, _limit(first, lines))
+def response_fields(head: bytes) -> Fields:
+    """Fields of a complete response head. Raises Refusal."""
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=len(head) + 1)
     connection.send(_ASKING)
     connection.send(h11.EndOfMessage())
-    return _read(connection, first, lines)
+    return _read(connection, head)
 
 
-def _limit(first: bytes, lines: list[bytes]) -> int:
-    return len(first) + sum(map(len, lines)) + 2 * len(lines) + 5
-
-
-def _read(connection: h11.Connection, first: bytes, lines: list[bytes]) -> Fields:
-    head = b"\r\n".join((first, *lines, b"", b""))
+def _read(connection: h11.Connection, head: bytes) -> Fields:
     connection.receive_data(head)
     try:
         event = connection.next_event()

@@ -25,11 +25,11 @@ class _Collector:
         self.fields.append((name.lower(), value.rstrip()))
 
 
-def request_fields(first: bytes, lines: list[bytes]) -> Fields:
-    """Fields of lines of a request head that begins with `first`. Raises Refusal."""
+def request_fields(head: bytes) -> Fields:
+    """Fields of a complete request head. Raises Refusal."""
     collector = _Collector()
     try:
-        HttpRequestParser(collector).feed_data(b"\r\n".join((first, *lines, b"", b"")))
+        HttpRequestParser(collector).feed_data(head)
     except HttpParserUpgrade:
         # Raised after the last field; an upgrade is never taken up, so it means nothing.
         pass
@@ -38,11 +38,11 @@ def request_fields(first: bytes, lines: list[bytes]) -> Fields:
     return collector.fields
 
 
-def response_fields(first: bytes, lines: list[bytes]) -> Fields:
-    """Fields of lines of a response head that begins with `first`. Raises Refusal."""
+def response_fields(head: bytes) -> Fields:
+    """Fields of a complete response head. Raises Refusal."""
     collector = _Collector()
     try:
-        HttpResponseParser(collector).feed_data(b"\r\n".join((first, *lines, b"", b"")))
+        HttpResponseParser(collector).feed_data(head)
     except HttpParserUpgrade:
         pass
     except HttpParserError as error:
