@@ -1,5 +1,6 @@
 """Limits in use: of every configured limit what is used, reserved and left, and who waits now."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +29,34 @@ class LimitInUse(msgspec.Struct, kw_only=True):
     resets_ms: int | None
     resets_in_s: float | None
     is_throttled: bool
+
+
+class Limit(msgspec.Struct):
+    """A limit of a key or a connection: how much of it is used."""
+
+    key: str
+    measure: str
+    limit: int
+    used: int
+    reserved: int
+    resetsMs: int | None
+
+
+def limits_of(
+    state: State, meters: Mapping[str, Sequence[Meter]], now_ms: int
+) -> dict[str, list[Limit]]:
+    """Of each owner, named as in `meters`, its limits in their order. Raises StateError."""
+    readings = iter(
+        state.limits.readings([each for own in meters.values() for each in own], now_ms)
+    )
+    # One owner after the other takes its own from the front.
+    return {
+        owner: [
+            Limit(each.key, each.measure, each.limit, read.used, read.reserved, read.resets_ms)
+            for each, read in zip(own, readings, strict=False)
+        ]
+        for owner, own in meters.items()
+    }
 
 
 def limits_in_use(state: State, snapshot: Snapshot | None, now_ms: int) -> list[LimitInUse]:

@@ -1,6 +1,6 @@
 """What is left of a limit is what neither was used nor is reserved."""
 
-from omniroute.control.in_use import limits_in_use, plain
+from omniroute.control.in_use import limits_in_use, limits_of, plain
 from omniroute.record import Record
 from omniroute.resilience.meters import Meter
 from omniroute.snapshot import BudgetView, KeyView, Snapshot
@@ -38,3 +38,17 @@ def test_every_limit_says_whose_it_is_and_what_is_left() -> None:
     later = {limit.key: limit for limit in limits_in_use(state, snapshot, NOW_MS + 5_000)}
     assert not later["key/k/gap"].is_throttled
     assert plain(list(later.values()))[0]["owner"] == "k"
+
+
+def test_each_owner_is_told_its_own_limits_in_their_order() -> None:
+    state = MemoryState()
+    note = Record(id="r", started_ms=NOW_MS)
+    holds = [Hold(RPM, 1), Hold(BUDGET, 4)]
+    assert state.limits.reserve(b"t" * 16, holds, note, NOW_MS) is None
+    told = limits_of(state, {"a": (RUNNING, RPM), "none": (), "b": (BUDGET,)}, NOW_MS)
+    assert {owner: [(each.key, each.used) for each in own] for owner, own in told.items()} == {
+        "a": [(RUNNING.key, 0), (RPM.key, 1)],
+        "none": [],
+        "b": [(BUDGET.key, 0)],
+    }
+    assert told["b"][0].reserved == 4

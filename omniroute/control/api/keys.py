@@ -9,23 +9,13 @@ from omniroute.control.api import shapes
 from omniroute.control.api.declare import Answer, Call, Route
 from omniroute.control.api.services import Services
 from omniroute.control.api.things import Area, editing_of, in_wire_names
+from omniroute.control.in_use import Limit, limits_of
 from omniroute.control.issuing import LONGEST_OVERLAP_S, IssuedThing, Issuing
 from omniroute.control.policy import Policy
 from omniroute.state.interface import UsageTotals
 
 DAY_MS: Final = 86_400_000
 _OMIT: Final = ("key",)
-
-
-class KeyLimit(msgspec.Struct):
-    """A limit of the key: how much of it is used."""
-
-    key: str
-    measure: str
-    limit: int
-    used: int
-    reserved: int
-    resetsMs: int | None
 
 
 class KeyUsage(msgspec.Struct):
@@ -44,7 +34,7 @@ _MORE: Final[tuple[tuple[str, Any], ...]] = (
     ("previousUntilMs", int | None),
     ("usageToday", KeyUsage),
     ("usage30Days", KeyUsage),
-    ("limits", list[KeyLimit]),
+    ("limits", list[Limit]),
 )
 AREA = Area("key", KeySettings, "/api/keys", "ClientKey", "keys", _OMIT, _MORE)
 
@@ -127,7 +117,9 @@ def shown(services: Services, keys: list[IssuedThing]) -> list[dict[str, Any]]:
     now_ms = services.now_ms()
     today = now_ms // DAY_MS
     usage = services.state.all_usage()
-    limits = _limits(services, now_ms)
+    snapshot = services.configuration.snapshot
+    assert snapshot is not None, "published before this process serves"
+    limits = limits_of(services.state, {view.id: view.meters for view in snapshot.keys}, now_ms)
     told = []
     for issued, settings in zip(
         keys, AREA.shown(services, [issued.thing for issued in keys]), strict=True
@@ -144,21 +136,6 @@ def shown(services: Services, keys: list[IssuedThing]) -> list[dict[str, Any]]:
                 "limits": limits.get(issued.thing.id, []),
             }
         )
-    return told
-
-
-def _limits(services: Services, now_ms: int) -> dict[str, list[KeyLimit]]:
-    snapshot = services.configuration.snapshot
-    assert snapshot is not None, "published before this process serves"
-    views = {view.id: view for view in snapshot.keys}
-    meters = [(id_, meter) for id_, view in views.items() for meter in view.meters]
-    readings = services.state.limits.readings([meter for _, meter in meters], now_ms)
-    told: dict[str, list[KeyLimit]] = {}
-    for (id_, meter), reading in zip(meters, readings, strict=True):
-        limit = KeyLimit(
-            meter.key, meter.measure, meter.limit, reading.used, reading.reserved, reading.resets_ms
-        )
-        told.setdefault(id_, []).append(limit)
     return told
 
 

@@ -15,6 +15,7 @@ from omniroute.control.api.services import Services
 from omniroute.control.api.things import Area, editing_of, in_wire_names, routes
 from omniroute.control.editing import Thing
 from omniroute.control.health import told_health
+from omniroute.control.in_use import Limit, limits_of
 from omniroute.control.policy import Policy
 from omniroute.control.refusal import missing
 from omniroute.providers.registry import ProviderRow
@@ -25,17 +26,6 @@ Conditions = Mapping[str, list[dict[str, Any]]]
 State = Literal["usable", "off", "left out", "incomplete", "blocked", "cooling", "provider down"]
 
 
-class Limit(msgspec.Struct):
-    """A limit of the connection: how much of it is used."""
-
-    key: str
-    measure: str
-    limit: int
-    used: int
-    reserved: int
-    resetsMs: int | None
-
-
 def _tell_connections(services: Services, things: Sequence[Thing]) -> list[dict[str, Any]]:
     now_ms = services.now_ms()
     health = told_health(services.state.conditions.read()[1], now_ms)
@@ -43,15 +33,17 @@ def _tell_connections(services: Services, things: Sequence[Thing]) -> list[dict[
     assert snapshot is not None, "published before this process serves"
     views = {view.id: view for view in snapshot.connections}
     providers = {view.id: view for view in snapshot.providers}
-    meters = [meter for thing in things if thing.id in views for meter in views[thing.id].meters]
-    readings = dict(zip(meters, services.state.limits.readings(meters, now_ms), strict=True))
+    limits = limits_of(
+        services.state,
+        {thing.id: views[thing.id].meters for thing in things if thing.id in views},
+        now_ms,
+    )
     told = []
     for thing in things:
         provider = thing.id.partition("/")[0]
         conditions = [
             each for part in ("cooldowns", "lockouts") for each in _of(health[part], thing.id)
         ]
-        view = views.get(thing.id)
         told.append(
             {
                 "state": _state(thing, providers.get(provider), health, snapshot),
@@ -59,17 +51,7 @@ def _tell_connections(services: Services, things: Sequence[Thing]) -> list[dict[
                 "conditions": conditions,
                 "breaker": next(_of(health["breakers"], provider), None),
                 "quotasReported": list(_of(health["quotas"], thing.id)),
-                "limits": [
-                    {
-                        "key": meter.key,
-                        "measure": meter.measure,
-                        "limit": meter.limit,
-                        "used": readings[meter].used,
-                        "reserved": readings[meter].reserved,
-                        "resetsMs": readings[meter].resets_ms,
-                    }
-                    for meter in (view.meters if view else ())
-                ],
+                "limits": limits.get(thing.id, []),
             }
         )
     return told
