@@ -2,11 +2,14 @@
 
 A request names a key of a dictionary made at start, so no path from outside ever meets the file
 system. The files are some hundreds of kilobytes; what a browser takes compressed is compressed
-once, when it is first asked for. Pages come with a policy of their own (`content_policy`).
+once, when it is first asked for. Pages come with a policy of their own (`content_policy`). Our own
+scripts are served without the comments that stand on lines of their own (a sixth of them); the
+lines keep their numbers, so that what a browser's console names is found in the source.
 """
 
 import gzip
 import hashlib
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -31,6 +34,18 @@ INDEX: Final = "index.html"
 _WORTH_IT_BYTES: Final = 512
 # The best there is: some tens of milliseconds a file, once, in a thread; 8 % less than quality 9.
 _BROTLI_QUALITY: Final = 11
+_VENDORED: Final = "vendor"  # whose comments hold the licences
+
+# From the start of a line to the end of one: what stands beside code stays, which a pattern could
+# not tell from the inside of a text.
+_COMMENT: Final = re.compile(
+    rb"^[ \t]*(?://[^\n]*|/\*(?:(?!\*/).)*\*/[ \t]*)$", re.MULTILINE | re.DOTALL
+)
+
+
+def without_comments(script: bytes) -> bytes:
+    """A script of ours as it is served: lines of comment are empty lines."""
+    return _COMMENT.sub(lambda found: b"\n" * found[0].count(b"\n"), script)
 
 
 class _File:
@@ -38,6 +53,8 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.body = path.read_bytes()
+        if path.suffix == ".js" and _VENDORED not in path.parts:
+            self.body = without_comments(self.body)
         self.media_type = _TYPES[path.suffix]
         self.headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
         if path.suffix == ".html":

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from omniroute.control.content_policy import policy_of
 from omniroute.control.routes import OpenRoute, build_router
-from omniroute.control.static_files import StaticFiles
+from omniroute.control.static_files import StaticFiles, without_comments
 
 
 @pytest.fixture
@@ -89,3 +89,44 @@ async def test_a_page_may_run_its_own_import_map_and_no_other_inline_script(
     digest = base64.b64encode(hashlib.sha256(b'{"imports":{}}').digest()).decode()
     assert f"script-src 'self' 'sha256-{digest}';" in policy
     assert policy.count("sha256-") == 1
+
+
+def test_scripts_are_served_without_lines_of_comment_under_the_same_line_numbers() -> None:
+    script = b"""// first
+/**
+ * @param {string} a
+ */
+export const f = (a) => a; // stays
+  /* alone */
+/** @type {string} */ (f("x")); /* and
+two */
+const url = `
+http://here /* text */
+`;
+"""
+    assert (
+        without_comments(script)
+        == b"""
+
+
+
+export const f = (a) => a; // stays
+
+/** @type {string} */ (f("x")); /* and
+two */
+const url = `
+http://here /* text */
+`;
+"""
+    )
+
+
+async def test_vendored_files_keep_their_licences(tmp_path: Path) -> None:
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "a.js").write_text("/* MIT */\na()")
+    (tmp_path / "a.js").write_text("/* why */\na()")
+    route = OpenRoute("/d/{path:path}", StaticFiles(tmp_path).serve)
+    transport = httpx.ASGITransport(build_router([route], Response(status_code=404)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as made:
+        assert (await made.get("/d/vendor/a.js")).text == "/* MIT */\na()"
+        assert (await made.get("/d/a.js")).text == "\na()"
