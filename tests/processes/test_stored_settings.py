@@ -7,6 +7,7 @@ length of time, or comes with the years, are shown where time can be turned.
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, pairwise
 from typing import Any, NamedTuple
@@ -14,10 +15,12 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from omniroute.config import KeySettings
 from omniroute.config.schema import sections
 from omniroute.config.stored import storable
+from omniroute.control.api.shapes import wire_name
 from tests.processes.harness import ROOT, WAIT_S, Gateway, eventually
-from tests.processes.test_stored_configuration import ANSWER, Owner
+from tests.processes.test_stored_configuration import ANSWER, Owner, Recorder, path_of
 
 pytestmark = pytest.mark.processes
 
@@ -113,7 +116,8 @@ class House:
         owner.call("POST", "pricing/rules", {"model": "*/*", "input": 1, "output": 1})
         owner.call("POST", "combos", {"name": "both", "models": ["acme/policy", "spare/one"]})
         self.change({"resilience": {"retryBaseMs": 1}})
-        owner.key = owner.call("POST", "keys", {"name": "laptop"})["key"]
+        made = owner.call("POST", "keys", {"name": "laptop"})
+        owner.key, self.key_id = made["key"], made["id"]
         self.poor = owner.call("POST", "keys", {"name": "poor", "budget": {"usd": 0.02}})["key"]
         self.other = owner.call("POST", "keys", {"name": "other"})["key"]
 
@@ -154,6 +158,19 @@ class House:
         with httpx.Client(base_url=self.owner.gateway.endpoint, trust_env=False) as client:
             eventually(lambda: client.get("/healthz").status_code == 200)
             return self.status()
+
+    def beside_a_running_one(self) -> int:
+        """While another request of the key is under way."""
+        self.played.let_go.clear()
+        asked = len(self.played.asked)
+        thread = threading.Thread(target=self.ask, args=("near/slow",))
+        thread.start()
+        try:
+            eventually(lambda: len(self.played.asked) > asked)
+            return self.status()
+        finally:
+            self.played.let_go.set()
+            thread.join()
 
     def calls(self, model: str, **how: Any) -> int:
         """How often upstreams are asked for one request."""
@@ -239,12 +256,13 @@ class House:
         """How much of a request's body is kept; 0 when nothing is."""
         id_ = self.ask(say=say).headers["x-request-id"]
         eventually(lambda: id_ in self.owner.gateway.history())
-        wanted = self.owner.call("GET", "settings/capture")["settings"]["enabled"]["value"]
+        of_all = self.owner.call("GET", "settings/capture")["settings"]["enabled"]["value"]
+        of_key = self.owner.call("GET", f"keys/{path_of(self.key_id)}")["capture"]
 
         def bodies() -> Any:
             return self.owner.call("GET", f"usage/call-logs/{id_}/bodies")["bodies"]
 
-        found = eventually(bodies) if wanted else bodies()
+        found = eventually(bodies) if of_all or of_key else bodies()
         return len(found[0]["text"]) if found else 0
 
 
@@ -560,3 +578,140 @@ def test_a_setting_acts_while_it_is_stored(house: House, name: str) -> None:
         for section, keys in undone(case.change, {}).items():
             everything.setdefault(section, {}).update(keys)
         house.change(everything)
+
+
+# --- one key ------------------------------------------------------------------------------------
+
+
+class KeyCase(NamedTuple):
+    """What the key is given, what is looked at, and what is seen without it and with it."""
+
+    value: Any
+    look: Callable[[House], object]
+    without: object
+    with_it: object
+
+
+def never() -> dict[str, Any]:
+    """A schedule whose only minute is three days away."""
+    day = datetime.now(UTC) + timedelta(days=3)
+    return {"days": [day.strftime("%a").lower()], "start": "12:00", "end": "12:01"}
+
+
+KEY_CASES: dict[str, KeyCase] = {
+    "isActive": KeyCase(False, House.status, 200, 403),
+    "allowedModels": KeyCase(["acme/*"], House.status, 200, 403),
+    "allowedConnections": KeyCase(["acme/a"], House.status, 200, 403),
+    "budget": KeyCase({"usd": 0.000001}, House.status, 200, 429),
+    "rpm": KeyCase(1, lambda h: h.status(times=2), 200, 429),
+    "tpm": KeyCase(1, House.status, 200, 429),
+    "maxConcurrent": KeyCase(1, House.beside_a_running_one, 200, 429),
+    "accessSchedule": KeyCase(never(), House.status, 200, 403),
+    "expires": KeyCase("2020-01-01", House.status, 200, 401),
+    "cache": KeyCase(False, lambda h: h.cached() == "hit", True, False),
+    "systemPrompt": KeyCase(
+        {"prefix": "Be brief."}, House.messages, ["hello"], ["Be brief.", "hello"]
+    ),
+    "thinking": KeyCase({"mode": "custom"}, lambda h: h.effort() is None, True, False),
+    "ipAllowlist": KeyCase(["192.0.2.1"], House.status, 200, 403),
+    "injectionGuard": KeyCase("block", lambda h: h.status(say=ORDERS), 200, 400),
+    "capture": KeyCase(True, lambda h: h.captured() > 0, False, True),
+}
+
+
+def test_nothing_of_a_key_is_left_out() -> None:
+    assert {wire_name(KeySettings, name) for name in KeySettings.__struct_fields__} == {
+        *KEY_CASES,
+        "name",
+        "key",
+    }
+
+
+@pytest.mark.parametrize("name", KEY_CASES)
+def test_what_a_key_is_given_acts_while_it_is_stored(house: House, name: str) -> None:
+    case = KEY_CASES[name]
+    key = f"keys/{path_of(house.key_id)}"
+    assert case.look(house) == case.without
+    house.owner.call("PATCH", key, {name: case.value})
+    try:
+        assert case.look(house) == case.with_it
+    finally:
+        house.owner.call("PATCH", key, {name: None})
+    assert case.look(house) == case.without
+
+
+# --- one account --------------------------------------------------------------------------------
+
+
+def test_what_an_account_is_given_acts_at_the_next_request(house: House) -> None:
+    one = "providers/spare%2Fmain"
+
+    def give(**values: Any) -> None:
+        house.forget()
+        house.owner.call("PATCH", one, values)
+
+    give(apiKey="sk-another")
+    assert house.status() == 200
+    assert house.played.asked[-1][1]["authorization"] == "Bearer sk-another"
+    for values in (
+        {"isActive": False},
+        {"baseUrl": "http://127.0.0.1:9/v1"},
+        {"rpm": 1, "queueWaitS": 0},
+        {"minGapMs": 60_000, "queueWaitS": 0},
+        {"quotas": [{"window": "daily", "limit": 1}]},
+        {"quotas": [{"window": "daily", "limit": 1000}], "quotaThreshold": 0.001},
+    ):
+        give(**values)
+        assert house.status(times=2) >= 400, values
+        give(**dict.fromkeys(values))
+        assert house.status(times=2) == 200, values
+    give(maxConcurrent=1, queueWaitS=0)
+    assert house.status() == 200
+    house.owner.call("PATCH", "providers/acme%2Fa", {"priority": 5})
+    assert house.accounts(1) == ["Bearer sk-of-acme-b"]
+    house.owner.call("PATCH", "providers/acme%2Fa", {"priority": None})
+    assert house.accounts(1) == ["Bearer sk-of-acme-a"]
+    give(maxConcurrent=None, queueWaitS=None)
+
+
+def test_a_budget_of_a_provider_holds_while_it_is_stored(house: House) -> None:
+    made = house.owner.call("POST", "budgets", {"provider": "spare", "usd": 0.000001})
+    assert house.status() == 503  # nobody else serves this model
+    house.owner.call("DELETE", f"budgets/{path_of(made['id'])}")
+    assert house.status() == 200
+
+
+def test_the_proxy_of_a_combo_is_used_by_it_alone(house: House) -> None:
+    house.owner.call("POST", "combos", {"name": "behind", "models": ["spare/one"]})
+    assert house.status(model="behind") == 200
+    proxy = {"level": "combo", "id": "behind", "proxy": "http://127.0.0.1:9"}
+    house.owner.call("PUT", "settings/proxy", proxy)
+    assert house.status(model="behind") >= 500
+    house.forget()
+    assert house.status() == 200
+    house.owner.call("DELETE", "settings/proxy?level=combo&id=behind")
+    assert house.status(model="behind") == 200
+
+
+def test_the_environments_proxy_is_used_until_a_nearer_one_is_stored(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    try:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{recorder.port}")
+        owner = Owner(gateway, recorder).start()
+        url = "http://upstream.example/v1"  # what is on this machine is reached directly
+        node = {"id": "acme", "format": "openai", "baseUrl": url, "models": ["one"]}
+        owner.call("POST", "provider-nodes", node)
+        owner.call("POST", "providers", {"provider": "acme", "name": "main", "apiKey": "sk-x"})
+        key = owner.call("POST", "keys", {"name": "laptop"})["key"]
+        assert owner.ask(key=key).status_code >= 500
+        assert set(recorder.tunnels) == {"upstream.example:80"}
+        recorder.tunnels.clear()
+        wish = {"level": "global", "proxy": "http://127.0.0.1:9"}
+        owner.call("PUT", "settings/proxy", wish)
+        owner.call("POST", "resilience/reset", {})
+        assert owner.ask(key=key).status_code >= 500
+        assert recorder.tunnels == []
+    finally:
+        recorder.close()

@@ -152,7 +152,8 @@ async def import_models(call: Call) -> Imported:
     id_ = call.path["id"]
     outcome, known = await _own_list(call, id_)
     if not outcome.models:
-        raise conflict(f"the provider's list of models cannot be had: {outcome.message}")
+        why = "it gives none" if outcome.ok else outcome.message
+        raise conflict(f"the provider's list of models cannot be had: {why}")
     new = [model for model in outcome.models if model not in known][:IMPORTED_MAX]
     provider = id_.partition("/")[0]
     things: Sequence[Thing] = await call.blocking(
