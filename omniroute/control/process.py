@@ -37,7 +37,7 @@ from omniroute.control.reaper import reap
 from omniroute.control.rehearsal import Rehearsal
 from omniroute.control.serving import SocketUnusable, private_socket, serve_app
 from omniroute.control.status import Status
-from omniroute.control.tidying import tidy_conditions
+from omniroute.control.tidying import tidy_conditions, tidy_usage
 from omniroute.control.upkeep import Upkeep
 from omniroute.link import Link, LinkError
 from omniroute.net.connector import Connector
@@ -238,6 +238,7 @@ class ControlProcess:
 
     def _tidy(self) -> None:
         tidy_conditions(self._state.conditions, _now_ms())
+        tidy_usage(self._state, _now_ms())
 
     async def _ask_quotas(self) -> None:
         snapshot = self._configuration.snapshot

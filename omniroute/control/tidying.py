@@ -1,11 +1,17 @@
-"""Tidy the conditions that workers leave in the shared state: what ended long ago goes.
+"""Tidy what workers leave in the shared state: what ended long ago goes. For a job that runs every
+minute.
 
-The table is bounded by itself; tidying makes room before the bound is felt, and keeps what people
-look at to what matters. For a job that runs every minute.
+The table of conditions is bounded by itself; tidying makes room before the bound is felt, and keeps
+what people look at to what matters. Counters of usage come with every day and key, and would never
+end; the history knows the days before.
 """
 
 from omniroute.resilience.conditions import is_stale
-from omniroute.state.interface import Conditions
+from omniroute.state.interface import Conditions, State
+
+DAY_MS = 86_400_000
+USAGE_DAYS = 60
+"""How many days of counters stay: twice of what is shown."""
 
 
 def tidy_conditions(conditions: Conditions, now_ms: int) -> int:
@@ -24,3 +30,8 @@ def tidy_conditions(conditions: Conditions, now_ms: int) -> int:
 
             removed += conditions.change(key, unless_changed) is None
     return removed
+
+
+def tidy_usage(state: State, now_ms: int) -> int:
+    """Removes the counters of days that nobody is shown any more; returns how many."""
+    return state.forget_usage(now_ms // DAY_MS - USAGE_DAYS)

@@ -1,8 +1,9 @@
-"""Ended conditions are removed, and nothing else."""
+"""Ended conditions and the counters of days long past are removed, and nothing else."""
 
-from omniroute.control.tidying import tidy_conditions
+from omniroute.control.tidying import USAGE_DAYS, tidy_conditions, tidy_usage
 from omniroute.resilience import cooldown
 from omniroute.state.memory_conditions import MemoryConditions
+from omniroute.state.memory_state import MemoryState
 
 NOW = 1_790_000_000_000
 DAY = 86_400_000
@@ -35,3 +36,13 @@ def test_what_a_worker_changed_meanwhile_stays():
     conditions.change("target:acme big-1", lambda _: cooldown.after_failure(None, NOW, POLICY))
     assert tidy_conditions(conditions, NOW + 9 * DAY) == 0
     assert conditions.change("target:acme big-1", lambda known: known) == later
+
+
+def test_counters_of_days_that_nobody_is_shown_go():
+    state = MemoryState()
+    today = NOW // DAY
+    oldest = today - USAGE_DAYS
+    state.rebuild([("k", day, (1,) * 7) for day in (oldest - 1, oldest, today)])
+    assert tidy_usage(state, NOW) == 1
+    assert {day for _, day in state.all_usage()} == {oldest, today}
+    assert tidy_usage(state, NOW) == 0
