@@ -63,6 +63,7 @@ class ClientConnection:
         "clock",
         "credential",
         "due",
+        "endless",
         "gateway",
         "keep_alive",
         "ledger",
@@ -89,6 +90,7 @@ class ClientConnection:
         self.on_overdue: Callable[[float], None] | None = None
         self.ledger: Ledger | None = None  # of the request that is served
         self.capture: Capture | None = None  # where its bodies are kept
+        self.endless = False  # what is served ends only when somebody leaves: a live feed
         self.credential: tuple[View, bytes, Principal] | None = None  # the last judged
         self._reader = RequestReader(Limits(limits.head_bytes, limits.header_count))
         self._scope = trio.CancelScope()
@@ -106,9 +108,10 @@ class ClientConnection:
             self.transport.interrupt(Overdue())
 
     def retire(self) -> None:
-        """No further request, please: the gateway drains. An idle connection ends at once."""
+        """No further request, please: the gateway drains. One that is idle, or serves what has no
+        end, ends at once."""
         self.keep_alive = False
-        if self.phase == "idle":
+        if self.phase == "idle" or self.endless:
             self.cancel()
 
     def cancel(self) -> None:
@@ -152,6 +155,7 @@ class ClientConnection:
             finally:
                 self.on_overdue = None
                 self.ledger = None
+                self.endless = False
                 if self.capture is not None:
                     self.capture.release()
                     self.capture = None

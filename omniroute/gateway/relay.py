@@ -8,6 +8,7 @@ that control honours on this socket only, and that is stripped from what clients
 from typing import TYPE_CHECKING, Final
 
 from omniroute.errors import ErrorKind, GatewayError
+from omniroute.gateway.attempt import is_event_stream
 from omniroute.net.connector import ConnectFailed, Origin
 from omniroute.wire.http1 import (
     LAST_CHUNK,
@@ -124,6 +125,10 @@ async def _send_answer(
             connection.keep_alive = False
     if not connection.keep_alive:
         headers.append((b"connection", b"close"))
+    # A feed that a browser listens to would hold up a drain until its limit.
+    connection.endless = request.method == b"GET" and is_event_stream(response)
+    if connection.endless and connection.gateway.draining:
+        connection.cancel()
     send = connection.transport.send
     head = status_line(response.status) + header_lines(headers) + b"\r\n"
     try:

@@ -76,3 +76,24 @@ async def test_with_split_ports_the_main_port_knows_no_management(serve_gateway)
         for path in ("/api/status", "/dashboard/", "/"):
             await client.get(path)
             assert (await client.answer()).status == 404
+
+
+async def test_a_feed_that_is_listened_to_does_not_hold_up_a_drain(serve_gateway, tmp_path):
+    async def feed(stream):
+        await stream.receive_some(65536)
+        await stream.send_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n6\r\n: hi\n\n\r\n"
+        )
+        await trio.sleep_forever()
+
+    async with serve_gateway(None) as gateway, trio.open_nursery() as nursery:
+        listener = listen(tmp_path / "control.sock")
+        nursery.start_soon(trio.serve_listeners, feed, [listener])
+        client = await gateway.client()
+        await client.get("/api/live")
+        with trio.fail_after(5):
+            await client.until(b": hi")
+            gateway.gateway.drain(60)
+            await client.closed()
+        nursery.cancel_scope.cancel()
