@@ -22,7 +22,7 @@ PACKAGE = ROOT / "omniroute"
 # Rooms from the bottom up. A room imports lower layers, those beside the core, and itself.
 SPEEDUPS = {"_speedups"}
 CORE = {"formats", "providers", "resilience", "routing", "similarity", "wire"}
-STORES = {"net", "oauth", "state", "store"}
+STORES = {"net", "state", "store"}
 SERVICES = {"control", "gateway", "simulator"}
 COMMANDS = {
     "__main__",
@@ -57,13 +57,13 @@ BESIDE = {
 # Dependency -> the rooms that may import it. What a room may import follows from this.
 OWNERS = {
     "alembic": {"store"},
-    "anyio": {"control", "oauth", "simulator"},
+    "anyio": {"control", "simulator"},
     "argon2": {"control"},
     "brotli": {"control", "gateway"},
     "cryptography": {"control", "installation"},
     "h11": {"wire"},
     "httptools": {"wire"},
-    "httpx": {"control", "net", "oauth"},
+    "httpx": {"control", "net"},
     "hypercorn": {"control", "simulator"},
     "lmdb": {"state"},
     "msgspec": {
@@ -72,7 +72,6 @@ OWNERS = {
         "control",
         "demo",
         "gateway",
-        "oauth",
         "record",
         "simulator",
         "snapshot",
