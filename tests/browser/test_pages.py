@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.browser.conftest import ARTIFACTS, DESKTOP, PHONE, ROOT, OpenContext, Site
+from tests.browser.conftest import ARTIFACTS, DESKTOP, PHONE, OpenContext, Site
+from tests.processes.harness import ROOT
 
 pytestmark = pytest.mark.browser
 
