@@ -11,6 +11,7 @@ restore at a time.
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +63,8 @@ class Backups:
         for path in self._folder.glob("db_*.sqlite"):
             kept = copies.kept(path.name)
             if kept is not None:
-                found.append(Backup(*kept, size_bytes=path.stat().st_size))
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    found.append(Backup(*kept, size_bytes=path.stat().st_size))
         return sorted(found, key=lambda backup: (backup.at_ms, backup.name), reverse=True)
 
     def create(self, reason: str = MANUAL) -> Backup:

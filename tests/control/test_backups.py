@@ -60,6 +60,14 @@ def test_a_backup_is_private_and_listed_by_what_it_is(backups, tmp_path):
     assert stat.S_IMODE((tmp_path / "backups").stat().st_mode) == 0o700
 
 
+def test_one_that_is_deleted_while_they_are_listed_is_left_out(backups):
+    backup = backups.create()
+    gone = backups.path_of(backups.create().name)
+    gone.unlink()
+    gone.symlink_to("nowhere")  # found in the folder, and not there when it is looked at
+    assert backups.all() == [backup]
+
+
 def test_without_any_there_is_nothing_to_list(backups):
     assert backups.all() == []
 

@@ -297,6 +297,8 @@ class Case(NamedTuple):
 
 TURNING = {"routing": {"strategy": "round-robin", "stickyLimit": 1}}
 AT_ONCE = {"resilience": {"retries": 0}}
+# However many retries other tests have used: the budget begins anew where its share changes.
+WITH_RETRIES = {"resilience": {"retryBudget": 1.0}}
 BEHIND = {"server": {"trustedProxies": ["127.0.0.1"]}}
 FROM_AFAR = {"x-forwarded-for": "203.0.113.9"}
 NEAR = ["127.0.0.0/8"]
@@ -395,10 +397,10 @@ CASES: dict[str, Case] = {
         {"routing": {"assumedOutputTokens": 600}},
     ),
     "resilience.retries": Case(
-        {"resilience": {"retries": 0}}, lambda h: h.calls("spare/broken"), 2, 1
+        {"resilience": {"retries": 0}}, lambda h: h.calls("spare/broken"), 2, 1, WITH_RETRIES
     ),
     "resilience.retry_budget": Case(
-        {"resilience": {"retryBudget": 0.0}}, lambda h: h.calls("spare/broken"), 2, 1
+        {"resilience": {"retryBudget": 0.0}}, lambda h: h.calls("spare/broken"), 2, 1, WITH_RETRIES
     ),
     "resilience.max_attempts": Case(
         {"resilience": {"maxAttempts": 1}}, lambda h: h.calls("acme/broken"), 2, 1, AT_ONCE

@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
@@ -234,8 +235,9 @@ def _transfer(call: Call) -> Path:
     folder = call.services.store.path.with_name(copies.FOLDER)
     folder.mkdir(mode=0o700, exist_ok=True)
     for left in folder.glob(f"{_TRANSFER}*"):
-        if left.stat().st_mtime < time.time() - _TRANSFER_S:
-            left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its own request may end it at any time
+            if left.stat().st_mtime < time.time() - _TRANSFER_S:
+                left.unlink()
     return folder / f"{_TRANSFER}{secrets.token_hex(8)}"
 
 

@@ -112,6 +112,15 @@ async def test_everything_comes_back_with_the_passphrase(
     assert found["hasCredential"] is True
 
 
+async def test_an_export_does_not_mind_another_that_ends_meanwhile(
+    owner: httpx.AsyncClient, services: Services
+) -> None:
+    folder = services.installation.data_dir / "backups"
+    folder.mkdir(exist_ok=True)
+    (folder / "transfer-0").symlink_to("nowhere")  # its file was there when the folder was read
+    assert (await owner.get(f"{PATH}/exportAll")).status_code == 200
+
+
 async def test_an_export_may_be_sent_as_a_form(owner: httpx.AsyncClient, connection: str) -> None:
     exported = await owner.get(f"{PATH}/exportAll")
     answer = await owner.post(
