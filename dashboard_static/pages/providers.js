@@ -78,6 +78,13 @@ function SetUp({ providers, data, reload, open }) {
   );
 }
 
+/** What was added to a provider goes with it: the gateway keeps no model of nobody. @param {string} provider */
+async function removeModels(provider) {
+  const { models } = await get("provider-models");
+  for (const each of models)
+    if (each.provider === provider && each.source === "stored") await del("provider-models", { provider, model: each.modelId });
+}
+
 /** @param {{opened: any, data: any, reload: () => void, close: () => void}} props */
 function Opened({ opened, data, reload, close }) {
   const shared = { onClose: close, onDone: reload };
@@ -88,6 +95,7 @@ function Opened({ opened, data, reload, close }) {
   if (kind === "provider") return html`<${ProviderDialog} provider=${provider} node=${node} ...${shared} />`;
   if (kind === "models") return html`<${ModelsDialog} provider=${provider} accounts=${account} ...${shared} />`;
   const remove = async () => {
+    if (!provider.builtIn && !provider.connections) await removeModels(provider.id);
     await del(`provider-nodes/${encodeURIComponent(provider.id)}`);
     toast(t(provider.builtIn ? "providers.restored" : "providers.deleted", { name: provider.name }));
     reload();

@@ -179,3 +179,35 @@ def test_a_price_of_ones_own_comes_before_the_built_in_ones(page: Page, site: Si
     expect(in_force.get_by_role("row", name="spare/plain")).to_contain_text("3.25")
     own.get_by_role("row", name="spare/plain").get_by_role("button", name="Delete").click()
     expect(own.get_by_role("row", name="spare/plain")).to_have_count(0)
+
+
+def test_a_provider_of_ones_own_is_added_and_its_list_of_models_taken_over(
+    page: Page, site: Site
+) -> None:
+    page.goto(f"{site.url}#/providers")
+    page.get_by_role("button", name="Add a provider of your own").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Id", exact=True).fill("house")
+    form.get_by_label("Base URL").fill(f"{site.simulator}/v1")
+    form.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Add an account to house").click()
+    form.get_by_label("API key", exact=True).fill("upstream-key")
+    form.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_role("button", name="Test house/main")).to_be_visible()
+    page.get_by_role("button", name="Models of house").click()
+    form.get_by_role("button", name="Ask main for its list").click()
+    form.get_by_role("button", name=re.compile(r"Add \d+ models")).click()
+    expect(form.get_by_role("row", name="reasoning").first).to_be_visible()
+    form.get_by_role("button", name="Close").click()
+    with site.gateway.client() as client:
+        assert site.gateway.chat(client, "house/reasoning").status_code == 200
+
+    page.get_by_role("button", name="Delete house/main").click()
+    page.get_by_label("Type main to confirm.").fill("main")
+    form.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Delete house/main")).to_have_count(0)
+    page.get_by_role("button", name="Delete house", exact=True).click()
+    page.get_by_label("Type house to confirm.").fill("house")
+    form.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="Models of house")).to_have_count(0)

@@ -78,7 +78,7 @@ export default {
   "providers.edit.name": "Edit {name}",
   "providers.delete.name": "Delete {name}",
   "providers.delete.text": "The account {name} and its credential are deleted. Its past requests stay in the log.",
-  "providers.delete.own": "The provider {name} is deleted. Delete its accounts first.",
+  "providers.delete.own": "The provider {name} and the models that were added to it are deleted. Delete its accounts first.",
   "providers.restore": "As built in",
   "providers.restore.name": "As built in: {name}",
   "providers.restored": "{name} is again as it is built in.",
