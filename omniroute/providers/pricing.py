@@ -5,7 +5,7 @@ tokens times 1 000 000; a cost is in micro-USD, rounded half up once, at the end
 
 What is paid as a whole costs nothing by the request: at a provider of the tiers in `FLAT_TIERS` a
 model is charged `FREE`, unless the person gives a price for it. What the same tokens would have
-cost by their price at an API is told beside (`PriceBook.equivalent`), for comparison only.
+cost by their price at an API can be asked for (`PriceBook.equivalent`), for comparison only.
 
 The table of built-in prices is `pricing.toml`; its head says where the figures come from.
 """
